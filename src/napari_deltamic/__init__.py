@@ -1,0 +1,66 @@
+"""Physically grounded segmentation of 3D fluorescence microscopy.
+
+The public API on one screen. Names load their module on first use, so that importing the package
+stays fast and torch, numba and trimesh come in only when they are needed.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_deltamic import meshft as meshft
+    from napari_deltamic.fitting import FitResult as FitResult
+    from napari_deltamic.fitting import FitSettings as FitSettings
+    from napari_deltamic.fitting import FitState as FitState
+    from napari_deltamic.fitting import fit as fit
+    from napari_deltamic.fitting import iter_fit as iter_fit
+    from napari_deltamic.imaging import ImageStack as ImageStack
+    from napari_deltamic.imaging import read_stack as read_stack
+    from napari_deltamic.imaging import render as render
+    from napari_deltamic.mesh import TriangleMesh as TriangleMesh
+    from napari_deltamic.mesh import read_mesh as read_mesh
+    from napari_deltamic.mesh import seed_from_labels as seed_from_labels
+    from napari_deltamic.mesh import seed_spheres as seed_spheres
+    from napari_deltamic.mesh import write_mesh as write_mesh
+    from napari_deltamic.imaging import seed_from_image as seed_from_image
+    from napari_deltamic.meshft import MeshFourierTransform as MeshFourierTransform
+    from napari_deltamic.optics import PSF as PSF
+    from napari_deltamic.optics import GaussianPSF as GaussianPSF
+
+__version__ = version("napari-deltamic")
+
+_MODULE_OF = {
+    "TriangleMesh": "mesh",
+    "read_mesh": "mesh",
+    "write_mesh": "mesh",
+    "seed_spheres": "mesh",
+    "seed_from_labels": "mesh",
+    "seed_from_image": "imaging",
+    "PSF": "optics",
+    "GaussianPSF": "optics",
+    "MeshFourierTransform": "meshft",
+    "ImageStack": "imaging",
+    "read_stack": "imaging",
+    "render": "imaging",
+    "FitResult": "fitting",
+    "FitSettings": "fitting",
+    "FitState": "fitting",
+    "fit": "fitting",
+    "iter_fit": "fitting",
+}
+_SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting")
+
+__all__ = [*_MODULE_OF, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,74 @@
+"""The choices a fit depends on, with the texts that the docks and the command line show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class FitSettings(BaseModel):
+    """Settings of a fit; immutable, and written beside every result.
+
+    The defaults suit an isolated object of 20 to 200 voxels across.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: Literal["membrane", "interior", "both"] = Field(
+        "membrane",
+        title="Label",
+        description="What the dye marks: the surface, what the surface encloses, or both.",
+    )
+    noise: Literal["gaussian", "poisson"] = Field(
+        "gaussian",
+        title="Noise",
+        description="Gaussian weighs every voxel alike and is fastest; Poisson weighs dim voxels "
+        "as photon counting does, and needs data without an offset.",
+    )
+    edge_length: PositiveFloat | None = Field(
+        None,
+        title="Edge length (um)",
+        description="Length of the mesh's edges in the last stage; by default about 1.6 voxels.",
+    )
+    stages: int = Field(
+        4,
+        ge=1,
+        le=12,
+        title="Stages",
+        description="Steps from the coarsest to the finest detail. More is slower and finds the "
+        "shape from farther away.",
+    )
+    max_iterations: int = Field(
+        250,
+        ge=1,
+        title="Iterations per stage",
+        description="A stage that has not settled by then moves on all the same.",
+    )
+    tolerance: PositiveFloat = Field(
+        1e-3,
+        title="Plateau",
+        description="A stage ends when the loss falls by less than this fraction over a window of "
+        "iterations.",
+    )
+    smoothing: PositiveFloat = Field(
+        4.0,
+        title="Smoothing of steps",
+        description="How far a vertex carries its neighbours along, as lambda of "
+        "(I + lambda L)^-2; it shapes the path, not the end of the fit.",
+    )
+    remesh: bool = Field(
+        True,
+        title="Remesh",
+        description="Renew the triangles as the detail grows. Without it the faces stay as given.",
+    )
+    fit_background: bool = Field(
+        True,
+        title="Fit background",
+        description="Solve for one constant background; otherwise it is zero.",
+    )
+    backend: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", title="Backend", description="What computes the mesh Fourier transform."
+    )

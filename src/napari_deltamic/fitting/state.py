@@ -1,0 +1,99 @@
+"""What a fit publishes while it runs and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.mesh import TriangleMesh
+
+
+@dataclass(frozen=True, eq=False)
+class Intensities:
+    """The linear unknowns of the image model, in the image's units.
+
+    Attributes
+    ----------
+    membrane
+        (R,) brightness per um^2 of each region's surface, in the order of the mesh's regions.
+    interior
+        (R,) brightness per um^3 of each region.
+    background
+        Constant added to every voxel.
+    """
+
+    membrane: NDArray[np.float64]
+    interior: NDArray[np.float64]
+    background: float
+
+
+@dataclass(frozen=True, eq=False)
+class FitState:
+    """One moment of a running fit; safe to keep, later iterations do not change it.
+
+    Attributes
+    ----------
+    iteration
+        Number of steps done, over all stages.
+    stage, stages
+        Current stage, from 0, and how many there are.
+    loss
+        Residual energy over data energy (background removed), in the band of the stage.
+    mesh
+        The mesh now.
+    intensities
+        The linear unknowns now.
+    progress
+        Fraction of the fit that is done at least, 0 to 1; a stage that settles early jumps ahead.
+    """
+
+    iteration: int
+    stage: int
+    stages: int
+    loss: float
+    mesh: TriangleMesh
+    intensities: Intensities
+    progress: float
+    _render: Callable[[], NDArray[np.float32]] = field(repr=False)
+
+    def render(self) -> NDArray[np.float32]:
+        """Return the image that this state explains the data by, (Z, Y, X) on the stack's voxels."""
+        return self._render()
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What a fit ends with.
+
+    Attributes
+    ----------
+    mesh
+        The fitted mesh.
+    image
+        (Z, Y, X) float32, its rendering on the stack's voxels, background included.
+    loss_history
+        Loss of every iteration; it may rise where a stage begins, because the band grows.
+    stage_starts
+        Iteration at which each stage began.
+    stop_reason
+        A sentence saying why the fit ended.
+    intensities
+        The linear unknowns.
+    settings
+        The settings it ran with.
+    warnings
+        Sentences on what the user should look at, if anything.
+    """
+
+    mesh: TriangleMesh
+    image: NDArray[np.float32]
+    loss_history: list[float]
+    stage_starts: list[int]
+    stop_reason: str
+    intensities: Intensities
+    settings: FitSettings
+    warnings: list[str]

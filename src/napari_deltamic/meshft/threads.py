@@ -1,0 +1,34 @@
+"""One pool of threads for the kernels, which are serial and release the interpreter lock.
+
+numba's own parallel loops abort the process when two Python threads enter them at once; plain
+threads over disjoint work cannot, and the result does not depend on how they are scheduled.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+
+def thread_count() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="deltamic-kernel")
+
+
+def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, int]], *args: Any) -> None:
+    """Call ``kernel(start, stop, *args)`` for every chunk, on several threads, and wait."""
+    if len(chunks) == 1:
+        kernel(*chunks[0], *args)
+        return
+    for future in [_pool().submit(kernel, start, stop, *args) for start, stop in chunks]:
+        future.result()

@@ -1,0 +1,160 @@
+"""The mesh Fourier transform as one differentiable operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from napari_deltamic.meshft.backends import Backend, choose_backend
+from napari_deltamic.meshft.band import Otf, mode_indices, narrow_band
+from napari_deltamic.meshft.checks import (
+    checked_band,
+    checked_box,
+    checked_mesh,
+    checked_tolerance,
+    per_face,
+)
+
+
+class MeshFourierTransform:
+    """The Fourier transform of the density that a triangle mesh carries, in a band of modes.
+
+    Parameters
+    ----------
+    shape
+        Voxels of the periodic box along z, y and x.
+    spacing
+        Voxel size in um, (z, y, x).
+    otf
+        Maps (..., 3) frequencies in cycles/um to a transfer function, for instance ``psf.otf``. It
+        only chooses the band: the modes are not multiplied by it. None keeps every mode below
+        Nyquist.
+    threshold
+        Modes whose transfer function is smaller along the axes are dropped.
+    tolerance
+        Relative L2 error of the modes to aim at. float32 input reaches 1e-6, float64 1e-12.
+    backend
+        "auto", "cpu" or "cuda".
+    device
+        Torch device of the tensors; by default the backend's own.
+    band
+        Largest mode index along z, y and x, instead of what ``otf`` and ``threshold`` say.
+
+    Attributes
+    ----------
+    modes
+        (mz, my, mx) integer mode indices of the three axes: z and y in FFT order, x from 0.
+    band
+        Largest mode index along z, y and x.
+    device_reason
+        Which device computes, and why.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        spacing: ArrayLike,
+        otf: Otf | None = None,
+        threshold: float = 1e-4,
+        tolerance: float = 1e-5,
+        backend: str = "auto",
+        device: torch.device | str | None = None,
+        *,
+        band: tuple[int, int, int] | None = None,
+    ) -> None:
+        self.shape, self.spacing = checked_box(shape, spacing)
+        self.lengths = self.spacing * self.shape
+        self.tolerance = checked_tolerance(tolerance)
+        self.band = (
+            narrow_band(self.shape, self.spacing, otf, threshold)
+            if band is None
+            else checked_band(band)
+        )
+        self.modes = mode_indices(self.band)
+        make_backend, self.device_reason = choose_backend(backend, device)
+        self._backend: Backend = make_backend(self.lengths, self.band, self.tolerance)
+
+    def __call__(
+        self,
+        vertices: torch.Tensor,
+        faces: torch.Tensor | NDArray[np.int64],
+        membrane: torch.Tensor | float,
+        interior: torch.Tensor | float | None = None,
+    ) -> torch.Tensor:
+        """Return the modes of a mesh; differentiable in all arguments but the faces.
+
+        Parameters
+        ----------
+        vertices
+            (V, 3) in um from the centre of voxel 0; float32 computes in single precision, float64
+            in double. The box is periodic: vertices may lie outside.
+        faces
+            (F, 3) vertex indices.
+        membrane
+            (F,) density per um^2, or one number for all faces.
+        interior
+            (F,) density per um^3 on the ``labels[:, 0]`` side of each face minus that on the
+            ``labels[:, 1]`` side, or one number. None for no interior. The mesh must be closed.
+
+        Returns
+        -------
+        torch.Tensor
+            (nz, ny, nx) complex, at k = mode / (shape * spacing): the integral of the density times
+            exp(-2 pi i k.x), x from the centre of voxel 0.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not match, a vertex is not finite, or a face is so large for the box that
+            the units must be wrong.
+        """
+        vertices, faces = checked_mesh(vertices, faces)
+        face_count = len(faces)
+        densities = [
+            per_face(name, density, face_count, vertices)
+            for name, density in (("membrane", membrane), ("interior", interior))
+        ]
+        if face_count == 0 or all(len(density) == 0 for density in densities):
+            size = tuple(len(axis) for axis in self.modes)
+            return torch.zeros(size, dtype=vertices.dtype.to_complex())
+        return _Transform.apply(vertices, *densities, faces, self._backend)  # type: ignore[no-any-return, no-untyped-call]
+
+    def frequencies(self) -> torch.Tensor:
+        """Return (nz, ny, nx, 3) the modes' frequencies in cycles/um, float64."""
+        axes = [
+            torch.from_numpy(mode / length)
+            for mode, length in zip(self.modes, self.lengths, strict=True)
+        ]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+
+
+class _Transform(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        vertices: torch.Tensor,
+        membrane: torch.Tensor,
+        jump: torch.Tensor,
+        faces: torch.Tensor,
+        backend: Backend,
+    ) -> torch.Tensor:
+        ctx.save_for_backward(vertices, membrane, jump, faces)
+        ctx.backend = backend
+        return backend.forward(vertices, faces, membrane, jump)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        vertices, membrane, jump, faces = ctx.saved_tensors
+        wants_vertices, wants_membrane, wants_jump = ctx.needs_input_grad[:3]
+        wants = wants_vertices, wants_membrane and len(membrane) > 0, wants_jump and len(jump) > 0
+        gradients = ctx.backend.backward(cotangent, vertices, faces, membrane, jump, wants)
+        return (*gradients, None, None)

@@ -1,0 +1,51 @@
+"""The interface that every PSF model shares."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+
+class PSF(torch.nn.Module, ABC):
+    """A point spread function, given by its transform.
+
+    A model holds its physical parameters as torch parameters, in um, and is differentiable in
+    them. The PSF integrates to 1, so the OTF is 1 at frequency zero.
+    """
+
+    @abstractmethod
+    def otf(self, frequencies: torch.Tensor) -> torch.Tensor:
+        """Return the optical transfer function.
+
+        Parameters
+        ----------
+        frequencies
+            (..., 3) in cycles/um, (z, y, x) order.
+
+        Returns
+        -------
+        torch.Tensor
+            (...) real or complex, in the precision of ``frequencies``.
+        """
+
+    @abstractmethod
+    def extent(self) -> NDArray[np.float64]:
+        """Return (3,) half-widths in um outside of which the PSF holds no more than 1e-3 of its light."""
+
+    def sampled(
+        self, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+    ) -> torch.Tensor:
+        """Return the PSF on voxels, (Z, Y, X), light per voxel, centred on voxel ``shape // 2``.
+
+        Sampled from the OTF at the frequencies of this very grid, so the PSF is taken as periodic
+        in it: choose a shape that holds the blur.
+        """
+        axes = [
+            torch.from_numpy(np.fft.fftfreq(n, step)) for n, step in zip(shape, spacing, strict=True)
+        ]
+        frequencies = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+        voxels = torch.fft.ifftn(self.otf(frequencies)).real
+        return torch.fft.fftshift(voxels)
