@@ -19,9 +19,12 @@ class Intensities:
     Attributes
     ----------
     membrane
-        (R,) brightness per um^2 of each region's surface, in the order of the mesh's regions.
+        (I,) brightness per um^2 of each of the mesh's interfaces, in the order of
+        ``mesh.interfaces``: for separate surfaces, that of the regions. Empty if the membrane is
+        dark.
     interior
-        (R,) brightness per um^3 of each region.
+        (R,) brightness per um^3 of each region, in the order of ``mesh.regions``. Empty if the
+        interior is dark.
     background
         Constant added to every voxel.
     """
@@ -61,7 +64,7 @@ class FitState:
     _render: Callable[[], NDArray[np.float32]] = field(repr=False)
 
     def render(self) -> NDArray[np.float32]:
-        """Return the image that this state explains the data by, (Z, Y, X) on the stack's voxels."""
+        """Return the image that this state explains the data by, on the stack's voxels."""
         return self._render()
 
 

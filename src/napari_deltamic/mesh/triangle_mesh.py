@@ -137,7 +137,14 @@ class TriangleMesh:
 
     def with_vertices(self, vertices: ArrayLike) -> TriangleMesh:
         """Return the same faces and labels on moved vertices, (V, 3) in um."""
-        return TriangleMesh(vertices, self.faces, self.labels)
+        moved = _checked_vertices(vertices)
+        if len(moved) != len(self.vertices):
+            raise ValueError(f"vertices: expected {len(self.vertices)} as before, got {len(moved)}")
+        moved.flags.writeable = False
+        # Faces and labels are checked, immutable and shared, with what is known of them.
+        result = object.__new__(TriangleMesh)
+        result.__dict__.update(self.__dict__, vertices=moved)
+        return result
 
 
 def concatenate(meshes: list[TriangleMesh]) -> TriangleMesh:

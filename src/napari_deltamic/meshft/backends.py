@@ -89,18 +89,23 @@ class CpuBackend:
         return self._transforms[dtype]
 
 
-def choose_backend(name: str, device: torch.device | str | None) -> tuple[Callable[..., Backend], str]:
+def choose_backend(
+    name: str, device: torch.device | str | None
+) -> tuple[Callable[..., Backend], str]:
     """Return the backend to use and a sentence saying why.
 
     Raises
     ------
     ValueError
-        If the name is none of "auto", "cpu", "cuda", or a CUDA device is asked for: this version
-        has no CUDA kernels.
+        If the name is none of "auto", "cpu", "cuda", the device is unknown to torch, or a CUDA
+        device is asked for: this version has no CUDA kernels.
     """
     if name not in BACKENDS:
         raise ValueError(f"backend: expected one of {BACKENDS}, got {name!r}")
-    wants_cuda = name == "cuda" or (device is not None and torch.device(device).type != "cpu")
+    try:
+        wants_cuda = name == "cuda" or (device is not None and torch.device(device).type != "cpu")
+    except RuntimeError:
+        raise ValueError(f"device: expected a torch device such as 'cpu', got {device!r}") from None
     if wants_cuda:
         raise ValueError(
             "backend: this version computes on the CPU only; use backend='cpu' or 'auto'"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Otf = Callable[[torch.Tensor], torch.Tensor]
 
 # An OTF that is still above the threshold here is one that the voxels hardly sample.
-_LARGEST_BAND = 2.0
+_LARGEST_BAND = 4.0
 
 
 def narrow_band(
@@ -34,7 +34,7 @@ def narrow_band(
 
     Notes
     -----
-    The OTF is looked at along the three axes and may reach up to twice the Nyquist frequency:
+    The OTF is looked at along the three axes and may reach up to four times the Nyquist frequency:
     what lies beyond Nyquist aliases in the image, and the image model folds it back.
     """
     nyquist = [(n - 1) // 2 for n in shape]

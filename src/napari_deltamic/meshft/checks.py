@@ -33,6 +33,13 @@ def checked_band(band: tuple[int, int, int]) -> tuple[int, int, int]:
     return int(indices[0]), int(indices[1]), int(indices[2])
 
 
+def checked_threshold(threshold: float) -> float:
+    """Return the threshold if a transfer function, 1 at frequency zero, can exceed it."""
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold: expected 0 <= threshold < 1, got {threshold}")
+    return float(threshold)
+
+
 def checked_tolerance(tolerance: float) -> float:
     """Return the tolerance if it is one that the quadrature knows."""
     if not _FINEST <= tolerance <= _COARSEST:
@@ -43,14 +50,19 @@ def checked_tolerance(tolerance: float) -> float:
 
 
 def checked_mesh(
-    vertices: torch.Tensor, faces: torch.Tensor | NDArray[np.int64]
+    vertices: torch.Tensor | ArrayLike, faces: torch.Tensor | ArrayLike
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return vertices and faces as tensors of matching shape."""
     if not isinstance(vertices, torch.Tensor):
         vertices = torch.from_numpy(np.asarray(vertices, dtype=np.float64))
-    if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype not in (
-        torch.float32,
-        torch.float64,
+    if (
+        vertices.ndim != 2
+        or vertices.shape[1] != 3
+        or vertices.dtype
+        not in (
+            torch.float32,
+            torch.float64,
+        )
     ):
         raise ValueError(
             "vertices: expected a float32 or float64 tensor of shape (V, 3), got "
@@ -59,22 +71,26 @@ def checked_mesh(
     if not torch.isfinite(vertices).all():
         raise ValueError("vertices: some are NaN or infinite")
     if not isinstance(faces, torch.Tensor):
-        # Meshes hold read-only arrays, which torch would warn about sharing.
-        faces = torch.from_numpy(np.array(faces, dtype=np.int64))
+        faces = _copied(faces)
     if faces.ndim != 2 or faces.shape[1] != 3:
         raise ValueError(f"faces: expected shape (F, 3), got {tuple(faces.shape)}")
+    if len(faces) and (faces.is_floating_point() or faces.is_complex()):
+        raise ValueError(f"faces: vertex indices must be whole numbers, got {faces.dtype}")
     if len(faces) and not 0 <= int(faces.min()) <= int(faces.max()) < len(vertices):
         raise ValueError(f"faces: vertex indices must lie in 0..{len(vertices) - 1}")
     return vertices, faces
 
 
 def per_face(
-    name: str, density: torch.Tensor | float | None, face_count: int, like: torch.Tensor
+    name: str, density: torch.Tensor | ArrayLike | None, face_count: int, like: torch.Tensor
 ) -> torch.Tensor:
-    """Return a density as one number per face, or an empty tensor for none."""
-    if density is None:
+    """Return a density as one number per face, or an empty tensor for none or the number 0."""
+    if density is None or (isinstance(density, int | float) and density == 0):
         return like.new_zeros(0)
-    tensor = torch.as_tensor(density).to(like)
+    tensor = density if isinstance(density, torch.Tensor) else _copied(density)
+    if tensor.is_complex() or not torch.isfinite(tensor).all():
+        raise ValueError(f"{name}: densities must be real and finite")
+    tensor = tensor.to(like)
     if tensor.ndim == 0:
         return tensor.expand(face_count)
     if tensor.shape != (face_count,):
@@ -83,3 +99,10 @@ def per_face(
             f"got {tuple(tensor.shape)}"
         )
     return tensor
+
+
+def _copied(values: ArrayLike) -> torch.Tensor:
+    # Meshes hold read-only arrays, which torch would warn about sharing.
+    array = np.array(values)
+    # torch can neither index nor compare with most unsigned types.
+    return torch.from_numpy(array.astype(np.int64) if array.dtype.kind == "u" else array)

@@ -60,9 +60,9 @@ def exact_transform(
     double_area = _safe_norm(cross)
     # Per face, the volume of the tetrahedron to a common point gives the mode at zero.
     about = corners - points.detach().mean(dim=0)
-    volume = torch.einsum(
-        "fi,fi->f", about[:, 0], torch.linalg.cross(about[:, 1], about[:, 2])
-    ) / 6.0
+    volume = (
+        torch.einsum("fi,fi->f", about[:, 0], torch.linalg.cross(about[:, 1], about[:, 2])) / 6.0
+    )
 
     pieces = []
     for some in frequencies.split(max(1, _PAIRS_AT_ONCE // max(face_count, 1))):

@@ -32,7 +32,8 @@ def band_of_grid(grid: NDArray[Any], planes: NDArray[np.bool_], band: Band) -> N
     Returns
     -------
     ndarray
-        (2 kz + 1, 2 ky + 1, kx + 1) complex: sum over nodes of grid * exp(-2 pi i mode node / size).
+        (2 kz + 1, 2 ky + 1, kx + 1) complex: the sum over nodes of
+        grid * exp(-2 pi i mode node / size).
     """
     kz, ky, kx = band
     size_z, size_y, _ = grid.shape

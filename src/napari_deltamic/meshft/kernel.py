@@ -39,7 +39,8 @@ class SpreadingKernel(NamedTuple):
         # Node l lies at l + (s + 1) / 2 - width / 2 from the point; dX = ds / 2.
         distance = np.arange(self.width) + (nodes[:, None] + 1) / 2 - self.width / 2
         phase = np.cos(2 * np.pi * distance[None] * (modes / size)[:, None, None])
-        return np.einsum("mql,ql,q->m", phase, values, weights / 2)
+        transform: NDArray[np.float64] = np.einsum("mql,ql,q->m", phase, values, weights / 2)
+        return transform
 
 
 @cache

@@ -40,6 +40,8 @@ class Patches(NamedTuple):
     """(tiles + 1,) where the patches of each tile begin, tiles in order of colour."""
     planes: NDArray[np.bool_]
     """(grid size along z,) which planes of the grid are touched."""
+    crowding: int
+    """Most quadrature points in any cube as wide as the kernel: about the most sums at a node."""
 
 
 def tiling(
@@ -127,24 +129,26 @@ def _fill(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     cuts_of: NDArray[np.int64],
+    points_of: NDArray[np.int64],
     grid_scale: NDArray[np.float64],
     sizes: NDArray[np.int64],
     tiles: NDArray[np.int64],
     reach_z: int,
+    crowd: NDArray[np.int64],
     face: NDArray[np.int64],
     part: NDArray[np.int64],
     tile: NDArray[np.int64],
     planes: NDArray[np.bool_],
 ) -> None:
     corners = np.empty((3, 3))
-    cell = np.empty(2, np.int64)
+    cell, cube = np.empty(3, np.int64), np.empty(3, np.int64)
     p = 0
     half = ((tiles[0] + 1) // 2, (tiles[1] + 1) // 2)
     for f in range(len(faces)):
         for q in range(cuts_of[f] * cuts_of[f]):
             part_corners(q, cuts_of[f], corners)
             node = 0
-            for d in range(2):
+            for d in range(3):
                 position = 0.0
                 for i in range(3):
                     weight = (corners[0, i] + corners[1, i] + corners[2, i]) / 3.0
@@ -152,10 +156,12 @@ def _fill(
                 position *= grid_scale[d]
                 position -= sizes[d] * np.floor(position / sizes[d])
                 cell[d] = min(int(position * tiles[d] / sizes[d]), tiles[d] - 1)
+                cube[d] = min(int(position * crowd.shape[d] / sizes[d]), crowd.shape[d] - 1)
                 if d == 0:
                     node = int(position)
             for a in range(node - reach_z, node + reach_z + 1):
                 planes[a % sizes[0]] = True
+            crowd[cube[0], cube[1], cube[2]] += points_of[f]
             colour = 2 * (cell[0] % 2) + cell[1] % 2
             rank = (cell[0] // 2) * half[1] + cell[1] // 2
             face[p] = f
@@ -168,10 +174,12 @@ def sorted_patches(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     cuts_of: NDArray[np.int64],
+    points_of: NDArray[np.int64],
     grid_scale: NDArray[np.float64],
     sizes: tuple[int, int, int],
     tiles: Tiling,
     reach_z: int,
+    width: int,
 ) -> Patches:
     """Return the patches in the order of spreading.
 
@@ -181,6 +189,8 @@ def sorted_patches(
         The mesh; vertices in um from the centre of voxel 0.
     cuts_of
         (F,) from :func:`cut_faces`.
+    points_of
+        (F,) quadrature points in each part of a face.
     grid_scale
         (3,) grid steps per um.
     sizes
@@ -189,14 +199,37 @@ def sorted_patches(
         From :func:`tiling`.
     reach_z
         How many planes to either side of its centroid a patch may touch.
+    width
+        Of the spreading kernel, in nodes.
     """
     count = int((cuts_of * cuts_of).sum())
     face, part, tile = (np.empty(count, np.int64) for _ in range(3))
     planes = np.zeros(sizes[0], np.bool_)
-    limits = np.array(sizes), np.array(tiles)
-    _fill(vertices, faces, cuts_of, grid_scale, *limits, reach_z, face, part, tile, planes)
+    crowd = np.zeros([max(1, size // width) for size in sizes], np.int64)
+    _fill(
+        vertices,
+        faces,
+        cuts_of,
+        points_of,
+        grid_scale,
+        np.array(sizes),
+        np.array([*tiles, 1]),
+        reach_z,
+        crowd,
+        face,
+        part,
+        tile,
+        planes,
+    )
     per_colour = ((tiles.along_z + 1) // 2) * ((tiles.along_y + 1) // 2)
     order = np.argsort(tile, kind="stable")
     ends = np.cumsum(np.bincount(tile, minlength=_COLOURS * per_colour))
     tile_starts = np.concatenate([[0], ends])
-    return Patches(face[order], part[order], tile_starts[::per_colour], tile_starts, planes)
+    return Patches(
+        face[order],
+        part[order],
+        tile_starts[::per_colour],
+        tile_starts,
+        planes,
+        int(crowd.max()),
+    )

@@ -6,16 +6,23 @@ A vector is a value, kept in registers. Its width is fixed by the element type: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import extending
 from numba.core import cgutils, types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 
 WIDTH = {"float32": 8, "float64": 16}
 
 _BYTES = {types.float32: 4, types.float64: 8}
 _CONTRACT = ("contract",)
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Make an intrinsic that type checkers let kernels call without the compiler's context."""
+    return extending.intrinsic(function)
 
 
 class _Vector(types.Type):
@@ -26,10 +33,12 @@ class _Vector(types.Type):
 
 
 @register_model(_Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, vector: _Vector) -> None:
         element = ir.FloatType() if vector.dtype == types.float32 else ir.DoubleType()
-        super().__init__(manager, vector, ir.VectorType(element, vector.width))
+        super().__init__(  # type: ignore[no-untyped-call]
+            manager, vector, ir.VectorType(element, vector.width)
+        )
 
 
 def _lane(index: int) -> ir.Constant:

@@ -26,7 +26,7 @@ class SpreadingPlan(NamedTuple):
     grid_scale: NDArray[np.float64]
     """(3,) grid steps per um."""
     coefficients: NDArray[np.floating]
-    """((degree + 1) * width,) kernel polynomials, ascending powers, in the precision of the grid."""
+    """((degree + 1) * width,) kernel polynomials, ascending powers, in the grid's precision."""
     derivative: NDArray[np.floating]
     """(degree * width,) their derivatives with respect to the position in grid steps."""
     width: int
@@ -84,8 +84,10 @@ def _barycentric(parts, point, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def spread(start, stop, vertices, faces, masses, patches, rule_of, cuts_of, plan, grid, stride):  # type: ignore[no-untyped-def]
-    """Add the masses of patches ``start`` to ``stop`` to the grid.
+def spread(  # type: ignore[no-untyped-def]
+    start, stop, step, vertices, faces, masses, patches, rule_of, cuts_of, plan, grid, stride
+):
+    """Add the masses of patches ``start``, ``start + step``, ... before ``stop`` to the grid.
 
     Parameters
     ----------
@@ -109,7 +111,7 @@ def spread(start, stop, vertices, faces, masses, patches, rule_of, cuts_of, plan
     weights_y, weights_z = np.empty(width, grid.dtype), np.empty(width, grid.dtype)
     rows_y, rows_z = np.empty(width, np.int64), np.empty(width, np.int64)
     corners, parts, bary = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
-    for p in range(start, stop):
+    for p in range(start, stop, step):
         f = patches.face[p]
         rule, cuts = rule_of[f], cuts_of[f]
         part_corners(patches.part[p], cuts, parts)

@@ -7,8 +7,9 @@ threads over disjoint work cannot, and the result does not depend on how they ar
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -32,3 +33,20 @@ def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, int]], *a
         return
     for future in [_pool().submit(kernel, start, stop, *args) for start, stop in chunks]:
         future.result()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads for its own loops, on this thread, for a while.
+
+    Its threads wait for each other by spinning: for short vectors, and beside other busy
+    processes, that costs many times what they save.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -33,7 +33,7 @@ class PSF(torch.nn.Module, ABC):
 
     @abstractmethod
     def extent(self) -> NDArray[np.float64]:
-        """Return (3,) half-widths in um outside of which the PSF holds no more than 1e-3 of its light."""
+        """Return (3,) half-widths in um of a box that holds at least 0.999 of the light."""
 
     def sampled(
         self, shape: tuple[int, int, int], spacing: tuple[float, float, float]
@@ -44,8 +44,10 @@ class PSF(torch.nn.Module, ABC):
         in it: choose a shape that holds the blur.
         """
         axes = [
-            torch.from_numpy(np.fft.fftfreq(n, step)) for n, step in zip(shape, spacing, strict=True)
+            torch.from_numpy(np.fft.fftfreq(n, step))
+            for n, step in zip(shape, spacing, strict=True)
         ]
         frequencies = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
         voxels = torch.fft.ifftn(self.otf(frequencies)).real
-        return torch.fft.fftshift(voxels)
+        shifted: torch.Tensor = torch.fft.fftshift(voxels)
+        return shifted

@@ -1,0 +1,5 @@
+"""The command line, ``napari-deltamic``."""
+
+from napari_deltamic.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,84 @@
+"""The command line's front door: its commands, its global options and its exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from napari_deltamic.cli.errors import UsageError, sentence
+from napari_deltamic.cli.terminal import errors_console, start_logging
+
+COMMANDS = {
+    "fit": "Fit meshes to an image stack.",
+    "render": "Render a mesh through a Gaussian microscope into an OME-TIFF.",
+    "measure": "Print volumes, areas, shapes and positions of the regions of a mesh.",
+    "info": "Print what is installed and used, or what a stack or a mesh file holds.",
+    "benchmark": "Time the mesh Fourier transform and a fit on this machine.",
+    "demo": "Fit a generated sample, or a real one, and compare with the truth.",
+}
+SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def _version() -> str:
+    from napari_deltamic import __version__
+
+    return __version__
+
+
+app = App(
+    name="napari-deltamic",
+    help="Physically grounded segmentation of 3D fluorescence microscopy.",
+    help_epilogue="Lengths are in um and axes in (z, y, x) order. "
+    "Ctrl-C ends a fit early and keeps its best mesh; pressed twice it aborts.",
+    version=_version,
+)
+# By name, so that one command does not pay for the imports of the others.
+for _name, _help in COMMANDS.items():
+    app.command(f"napari_deltamic.cli.{_name}:{_name}", name=_name, help=_help)
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    verbose: Annotated[bool, Parameter(negative="")] = False,
+    debug: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    verbose
+        Show what the program does, as well as warnings.
+    debug
+        Show everything, with the traceback of an error.
+    """
+    start_logging(logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING)
+    try:
+        app(tokens, result_action="return_value")
+    except KeyboardInterrupt:
+        errors_console().print("Aborted.")
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            errors_console().print_exception()
+        else:
+            errors_console().print(f"Error: {sentence(error)}", style="red", markup=False)
+        return USAGE if isinstance(error, UsageError) else FAILURE
+    return SUCCESS
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 for success, 2 for a wrong command line, 1 for a failure.
+
+    Parameters
+    ----------
+    arguments
+        The words after the program's name; by default the process's own.
+    """
+    app.meta.suppress_keyboard_interrupt = app.suppress_keyboard_interrupt = False
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(app.meta(given, result_action="return_value"))

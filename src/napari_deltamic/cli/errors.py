@@ -1,0 +1,32 @@
+"""How user errors are told apart and put in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UsageError(ValueError):
+    """A command line that cannot be obeyed as it stands; exit code 2."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Turn a ValueError about an argument into a :class:`UsageError`."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def sentence(error: BaseException) -> str:
+    """Return what to tell the user about an error."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}); crop or bin the stack, or fit fewer regions"
+    if isinstance(error, ValueError | OSError | RuntimeError) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error} (run again with --debug for the traceback)"

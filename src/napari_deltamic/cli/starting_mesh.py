@@ -1,0 +1,132 @@
+"""The mesh that a fit starts from, as the command line names it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.cli.errors import UsageError, usage
+
+if TYPE_CHECKING:
+    from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.mesh import TriangleMesh
+
+PointsUnit = Literal["um", "voxel"]
+
+
+def read_points(path: Path) -> NDArray[np.float64]:
+    """Return the (N, 3) points of a CSV file in (z, y, x) order.
+
+    The columns are found by the names z, y, x or, as napari writes them, axis-0, axis-1, axis-2;
+    without a header the three columns are z, y, x. With more axes than three the last three count.
+
+    Raises
+    ------
+    UsageError
+        If the file holds no points, lacks a column or has a cell that is not a finite number.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    if not rows:
+        raise UsageError(f"--points: {path} is empty")
+    columns, rows = _point_columns(path, rows)
+    points = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            point = [float(row[column]) for column in columns]
+        except (ValueError, IndexError):
+            raise UsageError(f"--points: point {number} of {path} is not three numbers: {row}") from None
+        if not np.isfinite(point).all():
+            raise UsageError(f"--points: point {number} of {path} is not finite: {row}")
+        points.append(point)
+    if not points:
+        raise UsageError(f"--points: {path} has a header but no points")
+    return np.array(points)
+
+
+def _point_columns(path: Path, rows: list[list[str]]) -> tuple[list[int], list[list[str]]]:
+    header = [cell.strip().lower() for cell in rows[0]]
+    if all(_is_number(cell) for cell in header):
+        if len(header) != 3:
+            raise UsageError(
+                f"--points: {path} has {len(header)} columns and no header; "
+                "write z,y,x in its first line, above the columns that hold them"
+            )
+        return [0, 1, 2], rows
+    if {"z", "y", "x"} <= set(header):
+        return [header.index(name) for name in "zyx"], rows[1:]
+    axes = sorted(name for name in header if name.startswith("axis-"))
+    if len(axes) >= 3:
+        return [header.index(name) for name in axes[-3:]], rows[1:]
+    raise UsageError(f"--points: {path} has no columns named z, y, x; its header is {rows[0]}")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def spheres_at(
+    path: Path, radius: float | None, unit: PointsUnit, stack: ImageStack
+) -> TriangleMesh:
+    """Return one sphere at each point of a CSV file that lies in the stack.
+
+    Raises
+    ------
+    UsageError
+        If there is no radius, or a point lies outside of the stack.
+    """
+    from napari_deltamic.mesh import seed_spheres
+
+    if radius is None:
+        raise UsageError("--radius: needed with --points, in um")
+    points = read_points(path)
+    if unit == "voxel":
+        points = stack.origin + stack.spacing * points
+    outside = ((points < stack.lower_corner) | (points > stack.upper_corner)).any(axis=1)
+    if outside.any():
+        first = int(np.argmax(outside))
+        hint = "" if unit == "voxel" else "; are they in voxels? then add --points-unit voxel"
+        raise UsageError(
+            f"--points: point {first + 1} at {_numbers(points[first])} um lies outside of the stack, "
+            f"which runs from {_numbers(stack.lower_corner)} to {_numbers(stack.upper_corner)} um{hint}"
+        )
+    with usage():
+        return seed_spheres(points, radius)
+
+
+def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
+    """Return one surface around each label of a TIFF that lies on the stack's voxels.
+
+    Raises
+    ------
+    UsageError
+        If the shapes differ, or there is no label in it.
+    """
+    import tifffile
+
+    from napari_deltamic.mesh import seed_from_labels
+
+    try:
+        labels = np.squeeze(tifffile.imread(path))
+    except (tifffile.TiffFileError, ValueError) as error:
+        raise UsageError(f"--labels: cannot read {path}: {error}") from error
+    if labels.shape != stack.shape:
+        raise UsageError(f"--labels: {path} has shape {labels.shape}, the stack has {stack.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise UsageError(f"--labels: {path} holds {labels.dtype}, not whole numbers")
+    if not (labels > 0).any():
+        raise UsageError(f"--labels: {path} has no label above 0")
+    with usage():
+        return seed_from_labels(labels, stack.spacing, stack.origin)
+
+
+def _numbers(values: NDArray[np.float64]) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"

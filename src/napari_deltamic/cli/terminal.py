@@ -1,0 +1,29 @@
+"""What the commands write on the terminal: consoles and logging."""
+
+from __future__ import annotations
+
+import logging
+
+from rich.console import Console
+
+
+def console() -> Console:
+    """Return the console that results go to."""
+    return Console(highlight=False)
+
+
+def errors_console() -> Console:
+    """Return the console that messages and progress go to."""
+    return Console(stderr=True, highlight=False)
+
+
+def start_logging(level: int) -> None:
+    """Show the package's log messages from this level up on the error console."""
+    from rich.logging import RichHandler
+
+    logger = logging.getLogger("napari_deltamic")
+    logger.handlers = [
+        RichHandler(console=errors_console(), show_path=level <= logging.DEBUG, show_time=False)
+    ]
+    logger.setLevel(level)
+    logger.propagate = False

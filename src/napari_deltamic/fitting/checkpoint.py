@@ -1,0 +1,111 @@
+"""Checkpoints: a fit's progress on disk, from which it goes on exactly as if never interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_deltamic.fitting.lbfgs import Memory
+from napari_deltamic.fitting.problem import Brightness, Evaluation
+from napari_deltamic.fitting.progress import Progress
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.imaging import ImageStack
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.optics import PSF
+
+_VERSION = 1
+_COUNTERS = ("stage", "leg", "leg_iteration", "iteration", "on_voxels")
+_HISTORIES = ("leg_losses", "loss_history", "stage_starts")
+
+
+def fingerprint(stack: ImageStack, psf: PSF, settings: FitSettings) -> str:
+    """Return what tells one fit's input from another's."""
+    digest = hashlib.sha256()
+    for array in (stack.data, stack.spacing, stack.origin, stack.mask):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    for name, value in psf.state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    digest.update(type(psf).__name__.encode() + settings.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
+    """Write a fit's progress; the file is whole at every moment."""
+    meta = {
+        "version": _VERSION,
+        "identity": identity,
+        **{name: getattr(progress, name) for name in (*_COUNTERS, *_HISTORIES)},
+        "background": progress.brightness.background,
+    }
+    arrays: dict[str, Any] = {
+        "vertices": progress.mesh.vertices,
+        "faces": progress.mesh.faces,
+        "labels": progress.mesh.labels,
+        "membrane": progress.brightness.membrane,
+        "interior": progress.brightness.interior,
+    }
+    if progress.here is not None:
+        meta["loss"] = progress.here.loss
+        arrays["gradient"] = progress.here.gradient
+    if progress.anchor is not None:
+        arrays["anchor"], anchor_brightness = progress.anchor
+        arrays["anchor_membrane"], arrays["anchor_interior"], background = anchor_brightness
+        meta["anchor_background"] = background
+    if progress.memory.smoothed is not None:
+        arrays["steps"] = np.stack(progress.memory.steps)
+        arrays["changes"] = np.stack(progress.memory.changes)
+        arrays["smoothed"] = progress.memory.smoothed
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("wb") as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path, identity: str) -> Progress:
+    """Read a fit's progress.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not a checkpoint, or is one of a fit of other data, optics or settings.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        version = meta["version"]
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"checkpoint: {path} cannot be read ({error}); start afresh") from error
+    if version != _VERSION:
+        raise ValueError(f"checkpoint: {path} is of another version ({version}); start afresh")
+    if meta["identity"] != identity:
+        raise ValueError(
+            f"checkpoint: {path} belongs to a fit of another stack, PSF or settings; "
+            "give the same ones, or start afresh"
+        )
+    brightness = Brightness(arrays["membrane"], arrays["interior"], meta["background"])
+    progress = Progress(
+        TriangleMesh(arrays["vertices"], arrays["faces"], arrays["labels"]),
+        brightness,
+        **{name: meta[name] for name in (*_COUNTERS, *_HISTORIES)},
+    )
+    if "gradient" in arrays:
+        progress.here = Evaluation(meta["loss"], arrays["gradient"], brightness)
+    if "anchor" in arrays:
+        anchor_brightness = Brightness(
+            arrays["anchor_membrane"], arrays["anchor_interior"], meta["anchor_background"]
+        )
+        progress.anchor = arrays["anchor"], anchor_brightness
+    if "steps" in arrays:
+        progress.memory = Memory(list(arrays["steps"]), list(arrays["changes"]), arrays["smoothed"])
+    return progress

@@ -1,0 +1,116 @@
+"""Limited-memory BFGS with a smoothing metric and a limit on how far a vertex may move.
+
+Liu and Nocedal (1989), with the preconditioner of the mesh in place of the scaled identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.preconditioner import Smoother
+from napari_deltamic.fitting.problem import Evaluation
+
+Array = NDArray[np.float64]
+
+_PAIRS = 8
+_SUFFICIENT_DECREASE = 1e-4
+_SHRINK = 0.4
+_TRIALS = 6
+# The first step has no curvature to go by.
+_FIRST_STEP = 0.3
+
+
+def _dot(a: Array, b: Array) -> float:
+    # BLAS would wake threads that spin; for vectors this short they cost more than they save.
+    return float(np.einsum("vi,vi->", a, b))
+
+
+@dataclass
+class Memory:
+    """The last steps and what they did to the gradient; ``smoothed`` is P y of the newest."""
+
+    steps: list[Array] = field(default_factory=list)
+    changes: list[Array] = field(default_factory=list)
+    smoothed: Array | None = None
+
+    def remember(self, step: Array, change: Array, smooth: Smoother) -> None:
+        """Add a pair, unless it shows no positive curvature."""
+        curvature = _dot(step, change)
+        if curvature > 1e-10 * np.sqrt(_dot(step, step) * _dot(change, change)):
+            self.steps = [*self.steps, step][-_PAIRS:]
+            self.changes = [*self.changes, change][-_PAIRS:]
+            self.smoothed = smooth(change)
+
+    def forget(self) -> None:
+        """Drop all pairs."""
+        self.steps, self.changes, self.smoothed = [], [], None
+
+    def direction(self, gradient: Array, smooth: Smoother) -> Array:
+        """Return the quasi-Newton step (the two-loop recursion)."""
+        remaining = gradient.copy()
+        pairs = [
+            (step, change, 1.0 / _dot(step, change))
+            for step, change in zip(self.steps, self.changes, strict=True)
+        ]
+        factors = []
+        for step, change, inverse in reversed(pairs):
+            factors.append(inverse * _dot(step, remaining))
+            remaining -= factors[-1] * change
+        result = smooth(remaining)
+        if self.smoothed is not None:
+            step, change, inverse = pairs[-1]
+            result /= inverse * _dot(change, self.smoothed)
+        for (step, change, inverse), factor in zip(pairs, reversed(factors), strict=True):
+            result += step * (factor - inverse * _dot(change, result))
+        return -result
+
+
+def step(
+    evaluate: Callable[[Array], Evaluation],
+    position: Array,
+    here: Evaluation,
+    memory: Memory,
+    smooth: Smoother,
+    farthest: float,
+) -> tuple[Array, Evaluation] | None:
+    """Take one step downhill; None if there is none.
+
+    Parameters
+    ----------
+    evaluate
+        The objective.
+    position
+        (V, 3) in um.
+    here
+        The objective there.
+    memory
+        Of earlier steps; changed in place.
+    smooth
+        The metric.
+    farthest
+        Largest displacement of a vertex in um.
+    """
+    while True:
+        direction = memory.direction(here.gradient, smooth)
+        longest = float(np.sqrt(np.square(direction).sum(axis=1).max()))
+        if not memory.steps and longest > 0:
+            direction *= _FIRST_STEP * farthest / longest
+        elif longest > farthest:
+            direction *= farthest / longest
+        slope = _dot(direction, here.gradient)
+        length = 1.0
+        for _ in range(_TRIALS if slope < 0 else 0):
+            moved = position + length * direction
+            there = evaluate(moved)
+            if there.loss <= here.loss + _SUFFICIENT_DECREASE * length * slope:
+                memory.remember(moved - position, there.gradient - here.gradient, smooth)
+                return moved, there
+            length *= _SHRINK
+        if not memory.steps:
+            return None
+        # What was remembered misleads here; start again from the smoothed gradient.
+        memory.forget()

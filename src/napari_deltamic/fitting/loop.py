@@ -1,0 +1,262 @@
+"""The fit: stages and legs as a stream of states, and the call that runs it to its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from napari_deltamic.fitting.checks import checked_start
+from napari_deltamic.fitting.leg import needs_voxels, run_leg
+from napari_deltamic.fitting.problem import Brightness
+from napari_deltamic.fitting.progress import Progress, begin
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.fitting.stages import Stage, stages
+from napari_deltamic.fitting.state import FitResult, FitState, Intensities
+from napari_deltamic.imaging import ImageStack, render
+from napari_deltamic.imaging.image_model import Shape, padded_shape
+from napari_deltamic.mesh import TriangleMesh, remesh, self_intersections
+from napari_deltamic.optics import PSF
+
+_log = logging.getLogger(__name__)
+
+# Before the last stage a rough plateau will do: the next stage looks closer.
+_ROUGHER = 10.0
+_SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+class _Setting(NamedTuple):
+    """What stays the same during a fit; the stack is moved to voxel 0 and scaled to 1."""
+
+    stack: ImageStack
+    origin: NDArray[np.float64]
+    scale: float
+    box: Shape
+    psf: PSF
+    settings: FitSettings
+    plan: list[Stage]
+
+
+def fit(
+    stack: ImageStack,
+    mesh: TriangleMesh,
+    psf: PSF,
+    settings: FitSettings | None = None,
+    on_state: Callable[[FitState], None] | None = None,
+    *,
+    should_stop: Callable[[], bool] | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+) -> FitResult:
+    """Move a mesh until its rendering explains a stack.
+
+    Parameters
+    ----------
+    stack
+        The image.
+    mesh
+        Where to start: one closed surface for each object. Rough is good enough.
+    psf
+        The blur of the microscope.
+    settings
+        Choices; the defaults if None.
+    on_state
+        Called after every iteration, on the thread that fits.
+    should_stop
+        Asked before every iteration; once true, the fit ends with the best mesh so far.
+    checkpoint
+        File that the progress is written to, now and then and at the end.
+    resume
+        Go on from ``checkpoint`` if that file exists, exactly as if never interrupted; ``mesh`` is
+        then not used.
+
+    Returns
+    -------
+    FitResult
+        The mesh, its rendering, the history, and why the fit ended.
+
+    Raises
+    ------
+    ValueError
+        If an argument makes no sense; the message names it and says what to do.
+    """
+    settings = FitSettings() if settings is None else settings
+    setting, progress = _prepared(stack, mesh, psf, settings)
+    file = None if checkpoint is None else Path(checkpoint)
+    identity = fingerprint(stack, psf, settings)
+    if file is not None and resume and file.exists():
+        progress = load_checkpoint(file, identity)
+    states = _states(setting, progress)
+    saved = time.monotonic()
+    reason = ""
+    while not reason:
+        if should_stop is not None and should_stop():
+            reason = f"stopped by the user at iteration {progress.iteration}"
+            break
+        try:
+            state = next(states)
+        except StopIteration as end:
+            reason = end.value
+            break
+        if on_state is not None:
+            on_state(state)
+        if file is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+            save_checkpoint(file, progress, identity)
+            saved = time.monotonic()
+    if file is not None:
+        save_checkpoint(file, progress, identity)
+    _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
+    return _result(setting, progress, reason)
+
+
+def iter_fit(
+    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings | None = None
+) -> Iterator[FitState]:
+    """Yield the state after every iteration of a fit; see :func:`fit`.
+
+    Stop whenever you like: the last state holds the best mesh so far.
+    """
+    settings = FitSettings() if settings is None else settings
+    yield from _states(*_prepared(stack, mesh, psf, settings))
+
+
+def _prepared(
+    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+) -> tuple[_Setting, Progress]:
+    mesh = checked_start(stack, mesh, psf)
+    scale = float(np.abs(stack.data).max())
+    at_zero = ImageStack(stack.data / np.float32(scale), stack.spacing, mask=stack.mask)
+    box = padded_shape(stack.shape, stack.spacing, psf.extent())
+    moved = mesh.with_vertices(mesh.vertices - stack.origin)
+    plan = stages(at_zero, moved, psf, box, settings)
+    setting = _Setting(at_zero, stack.origin, scale, box, psf, settings, plan)
+    return setting, begin(moved, settings.label)
+
+
+def _states(setting: _Setting, progress: Progress) -> Generator[FitState, None, str]:
+    """Run the stages, changing ``progress``; returns why the last one ended."""
+    stack, _, _, box, psf, settings, plan = setting
+    legs = 2 if settings.remesh else 1
+    reason = "there was nothing left to do"
+    while progress.stage < len(plan):
+        stage = plan[progress.stage]
+        last = progress.stage == len(plan) - 1
+        if progress.leg_iteration == 0:
+            _begin_leg(setting, progress, stage)
+        longest = max(1, settings.max_iterations // legs)
+        tolerance = settings.tolerance * (1.0 if last else _ROUGHER)
+        steps = run_leg(progress, stack, box, psf, stage, settings, longest, tolerance)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                reason = end.value
+                break
+            done = (progress.leg + progress.leg_iteration / longest) / legs
+            yield _state(setting, progress, (progress.stage + done) / len(plan))
+        _log.debug("stage %d, leg %d: %s", progress.stage, progress.leg, reason)
+        progress.leg += 1
+        if progress.leg == legs:
+            progress.stage, progress.leg = progress.stage + 1, 0
+        progress.leg_iteration = 0
+    return f"the last stage {reason}"
+
+
+def _begin_leg(setting: _Setting, progress: Progress, stage: Stage) -> None:
+    stack, _, _, box, psf, settings, _ = setting
+    if progress.leg == 0:
+        progress.stage_starts.append(progress.iteration)
+    if settings.remesh:
+        progress.mesh = remesh(progress.mesh, stage.edge_length)
+    progress.on_voxels = needs_voxels(progress, stack, box, psf, stage, settings)
+    progress.here = progress.anchor = None
+    progress.leg_losses = []
+    progress.memory.forget()
+
+
+def _state(setting: _Setting, progress: Progress, done: float) -> FitState:
+    mesh = _placed(setting, progress)
+    intensities = _in_units(setting, progress.brightness)
+    return FitState(
+        iteration=progress.iteration,
+        stage=progress.stage,
+        stages=len(setting.plan),
+        loss=progress.loss_history[-1],
+        mesh=mesh,
+        intensities=intensities,
+        progress=done,
+        _render=lambda: _rendering(setting, mesh, intensities),
+    )
+
+
+def _result(setting: _Setting, progress: Progress, reason: str) -> FitResult:
+    mesh = _placed(setting, progress)
+    intensities = _in_units(setting, progress.brightness)
+    return FitResult(
+        mesh=mesh,
+        image=_rendering(setting, mesh, intensities),
+        loss_history=list(progress.loss_history),
+        stage_starts=list(progress.stage_starts),
+        stop_reason=reason,
+        intensities=intensities,
+        settings=setting.settings,
+        warnings=_warnings(setting, mesh, intensities),
+    )
+
+
+def _placed(setting: _Setting, progress: Progress) -> TriangleMesh:
+    return progress.mesh.with_vertices(progress.mesh.vertices + setting.origin)
+
+
+def _in_units(setting: _Setting, brightness: Brightness) -> Intensities:
+    return Intensities(
+        setting.scale * brightness.membrane,
+        setting.scale * brightness.interior,
+        setting.scale * brightness.background,
+    )
+
+
+def _rendering(
+    setting: _Setting, mesh: TriangleMesh, intensities: Intensities
+) -> NDArray[np.float32]:
+    return render(
+        mesh,
+        setting.psf,
+        setting.stack.shape,
+        setting.stack.spacing,
+        setting.origin,
+        membrane=intensities.membrane if len(intensities.membrane) else 0.0,
+        interior=intensities.interior if len(intensities.interior) else 0.0,
+        background=intensities.background,
+        tolerance=1e-3,
+    )
+
+
+def _warnings(setting: _Setting, mesh: TriangleMesh, intensities: Intensities) -> list[str]:
+    found = []
+    crossing = len(self_intersections(mesh))
+    if crossing:
+        found.append(
+            f"{crossing} pairs of faces intersect, so volumes are doubtful there; "
+            "try a better seed or more stages"
+        )
+    dark = [
+        name
+        for name, values in (
+            ("membrane", intensities.membrane),
+            ("interior", intensities.interior),
+        )
+        if len(values) and not np.any(values > 0)
+    ]
+    for name in dark:
+        found.append(
+            f"the {name} was found dark: the mesh explains none of the image; "
+            "is the label right, and does the seed lie on the object?"
+        )
+    return found

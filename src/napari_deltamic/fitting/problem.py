@@ -1,0 +1,324 @@
+"""The misfit of a mesh's rendering as least squares: its value, gradient and linear unknowns.
+
+Data, renderings and the constant background are vectors of one space: the band's modes, where
+Parseval's theorem spares every image-sized transform, or the voxels, where they can be weighted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.linear import nonnegative_minimum
+from napari_deltamic.fitting.stages import Stage
+from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.image_model import Shape, image_of_modes, modes_of_image
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.meshft import MeshFourierTransform
+from napari_deltamic.meshft.threads import thread_count, torch_threads
+from napari_deltamic.optics import PSF
+
+# Of the transform; far below the noise of any image.
+_TOLERANCE = 3e-4
+# Vectors shorter than this are summed by one thread.
+_WORTH_THREADS = 1_000_000
+# A dark component would never be moved, so for the gradient none is darker than this, relatively.
+_DIMMEST = 0.05
+
+
+class Topology(NamedTuple):
+    """What the faces of a mesh say about its densities."""
+
+    faces: torch.Tensor
+    """(F, 3) vertex indices."""
+    interface: NDArray[np.int64]
+    """(F,) interface of each face."""
+    inner: NDArray[np.int64]
+    """(F,) position of the inner region among the mesh's regions; R for the outside."""
+    outer: NDArray[np.int64]
+    """(F,) the same of the outer region."""
+
+
+class Brightness(NamedTuple):
+    """The linear unknowns."""
+
+    membrane: NDArray[np.float64]
+    """(I,) per um^2 of each interface; empty where the membrane is dark."""
+    interior: NDArray[np.float64]
+    """(R,) per um^3 of each region; empty where the interior is dark."""
+    background: float
+
+
+class Evaluation(NamedTuple):
+    """The misfit of one mesh."""
+
+    loss: float
+    """Residual energy over the data's, background removed."""
+    gradient: NDArray[np.float64]
+    """(V, 3) of the loss in the vertices, per um."""
+    brightness: Brightness
+    """Scaled to fit best."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data of one stage, and how a mesh's modes become comparable to them."""
+
+    transform: MeshFourierTransform
+    otf: torch.Tensor
+    """What the modes are multiplied by before :attr:`project`."""
+    project: Callable[[torch.Tensor], torch.Tensor]
+    """From the blurred modes to the space of the data."""
+    target: torch.Tensor
+    """The data."""
+    constant: torch.Tensor | None
+    """What a background of 1 looks like; None holds the background at zero."""
+    energy: float
+    """Squared norm of the data without the best background."""
+
+
+def topology_of(mesh: TriangleMesh) -> Topology:
+    """Return the topology of a mesh."""
+    place = np.full(int(mesh.labels.max(initial=0)) + 1, len(mesh.regions))
+    place[mesh.regions] = np.arange(len(mesh.regions))
+    inner, outer = place[mesh.labels].T
+    return Topology(torch.from_numpy(np.array(mesh.faces)), mesh.face_interfaces, inner, outer)
+
+
+def band_problem(
+    stack: ImageStack, box: Shape, psf: PSF, stage: Stage, fit_background: bool, backend: str
+) -> Problem:
+    """Return the unweighted problem in the band's modes; the stage's band lies below Nyquist."""
+    transform = _transform(stack, box, stage, backend)
+    filtered, otf = _filters(transform, psf, stage.blur)
+    # Half of the modes stand for their mirror images too.
+    mirrored = torch.full((len(transform.modes[2]),), 2.0**0.5)
+    mirrored[0] = 1.0
+    seen = filtered * mirrored
+
+    def modes(image: NDArray[np.float32]) -> torch.Tensor:
+        return modes_of_image(image, box, stack.spacing, stage.band) * seen
+
+    constant = modes(np.ones(stack.shape, np.float32)) if fit_background else None
+    return _problem(transform, otf * mirrored, lambda blurred: blurred, modes(stack.data), constant)
+
+
+def image_problem(
+    stack: ImageStack,
+    box: Shape,
+    psf: PSF,
+    stage: Stage,
+    fit_background: bool,
+    backend: str,
+    weights: NDArray[np.float32] | None = None,
+) -> Problem:
+    """Return the problem on the voxels: with the stack's mask, and weights if given.
+
+    Parameters
+    ----------
+    weights
+        (Z, Y, X) inverse variances up to a factor; by default all alike.
+    """
+    transform = _transform(stack, box, stage, backend)
+    _, otf = _filters(transform, psf, stage.blur)
+    trusted = np.ones(stack.shape, np.float32) if stack.mask is None else stack.mask
+    data, coverage = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
+    if weights is not None:
+        coverage = coverage * weights
+    root = torch.from_numpy(np.sqrt(coverage / coverage.mean()))
+
+    def project(blurred: torch.Tensor) -> torch.Tensor:
+        return image_of_modes(blurred, box, stack.spacing, stack.shape) * root
+
+    target = torch.from_numpy(data) * root
+    return _problem(transform, otf, project, target, root if fit_background else None)
+
+
+def evaluate(
+    problem: Problem, vertices: NDArray[np.float64], topology: Topology, brightness: Brightness
+) -> Evaluation:
+    """Return the misfit with the brightness of each kind and the background at their best.
+
+    Parameters
+    ----------
+    problem
+        The stage's problem.
+    vertices
+        (V, 3) in um from the centre of voxel 0.
+    topology
+        Of the mesh.
+    brightness
+        Its ratios within membrane and interior are kept; the two scales and the background are
+        solved for, which by the envelope theorem leaves the gradient as if they were fixed.
+    """
+    short = problem.target.numel() < _WORTH_THREADS
+    with torch_threads(1 if short else thread_count()):
+        return _evaluate(problem, vertices, topology, brightness)
+
+
+def _evaluate(
+    problem: Problem, vertices: NDArray[np.float64], topology: Topology, brightness: Brightness
+) -> Evaluation:
+    positions = torch.tensor(vertices, dtype=torch.float32, requires_grad=True)
+    dense = Brightness(_lit(brightness.membrane), _lit(brightness.interior), 0.0)
+    columns = []
+    if len(dense.membrane):
+        membrane = torch.from_numpy(dense.membrane[topology.interface])
+        columns.append(_rendered(problem, positions, topology, membrane, None))
+    if len(dense.interior):
+        jump = torch.from_numpy(_jumps(topology, dense.interior))
+        columns.append(_rendered(problem, positions, topology, None, jump))
+    with torch.no_grad():
+        scales = _solve(problem, columns)
+    residual = -problem.target
+    if problem.constant is not None:
+        residual = residual + scales[-1] * problem.constant
+    for scale, column in zip(scales, columns, strict=False):
+        residual = residual + float(scale) * column
+    loss = (
+        torch.view_as_real(residual).square().sum()
+        if residual.is_complex()
+        else (residual.square().sum())
+    )
+    loss = loss / problem.energy
+    (gradient,) = torch.autograd.grad(loss, positions)
+    scale_of = iter(scales)
+    scaled = Brightness(
+        dense.membrane * next(scale_of) if len(dense.membrane) else dense.membrane,
+        dense.interior * next(scale_of) if len(dense.interior) else dense.interior,
+        float(scales[-1]) if problem.constant is not None else 0.0,
+    )
+    return Evaluation(float(loss.detach()), gradient.double().numpy(), scaled)
+
+
+def solve_brightness(
+    problem: Problem,
+    vertices: NDArray[np.float64],
+    topology: Topology,
+    brightness: Brightness,
+) -> Brightness:
+    """Return all linear unknowns in closed form; one transform for each.
+
+    ``brightness`` says how many there are of each kind; its values do not matter.
+    """
+    positions = torch.tensor(vertices, dtype=torch.float32)
+    columns = []
+    with torch.no_grad():
+        for i in range(len(brightness.membrane)):
+            membrane = torch.from_numpy((topology.interface == i).astype(np.float32))
+            columns.append(_rendered(problem, positions, topology, membrane, None))
+        for unit in np.eye(len(brightness.interior), dtype=np.float32):
+            jump = torch.from_numpy(_jumps(topology, unit))
+            columns.append(_rendered(problem, positions, topology, None, jump))
+        solved = _solve(problem, columns)
+    split = len(brightness.membrane)
+    background = float(solved[-1]) if problem.constant is not None else 0.0
+    return Brightness(solved[:split], solved[split : len(columns)], background)
+
+
+def model_image(
+    problem: Problem,
+    vertices: NDArray[np.float64],
+    topology: Topology,
+    brightness: Brightness,
+    stack: ImageStack,
+) -> NDArray[np.float32]:
+    """Return the problem's rendering on the stack's voxels, (Z, Y, X)."""
+    positions = torch.tensor(vertices, dtype=torch.float32)
+    membrane = jump = None
+    if len(brightness.membrane):
+        membrane = torch.from_numpy(brightness.membrane[topology.interface])
+    if len(brightness.interior):
+        jump = torch.from_numpy(_jumps(topology, brightness.interior))
+    with torch.no_grad():
+        modes = problem.transform(positions, topology.faces, membrane, jump) * problem.otf
+        image = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
+    return np.asarray(image.numpy() + np.float32(brightness.background))
+
+
+def _transform(stack: ImageStack, box: Shape, stage: Stage, backend: str) -> MeshFourierTransform:
+    return MeshFourierTransform(
+        box, stack.spacing, tolerance=_TOLERANCE, backend=backend, band=stage.band
+    )
+
+
+def _filters(
+    transform: MeshFourierTransform, psf: PSF, blur: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the stage's blur, and the same times the OTF, at the transform's modes."""
+    frequencies = transform.frequencies().float()
+    extra = torch.exp(-2.0 * torch.pi**2 * blur**2 * frequencies.square().sum(dim=-1))
+    with torch.no_grad():
+        return extra, extra * psf.otf(frequencies)
+
+
+def _problem(
+    transform: MeshFourierTransform,
+    otf: torch.Tensor,
+    project: Callable[[torch.Tensor], torch.Tensor],
+    target: torch.Tensor,
+    constant: torch.Tensor | None,
+) -> Problem:
+    energy = _inner(target, target)
+    if constant is not None:
+        energy -= _inner(constant, target) ** 2 / _inner(constant, constant)
+    return Problem(transform, otf, project, target, constant, energy)
+
+
+def _blurred_within(
+    data: NDArray[np.float32], trusted: NDArray[np.float32], stack: ImageStack, blur: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return data blurred from trusted voxels alone, and how much trust each voxel then has."""
+    from scipy.ndimage import gaussian_filter
+
+    if blur == 0:
+        return data, trusted
+    sigma = blur / stack.spacing
+    # Beyond the stack there is nothing to trust.
+    coverage = gaussian_filter(trusted, sigma, mode="constant")
+    total = gaussian_filter(data * trusted, sigma, mode="constant")
+    return total / np.maximum(coverage, 1e-6), trusted * coverage
+
+
+def _rendered(
+    problem: Problem,
+    positions: torch.Tensor,
+    topology: Topology,
+    membrane: torch.Tensor | None,
+    jump: torch.Tensor | None,
+) -> torch.Tensor:
+    modes = problem.transform(positions, topology.faces, membrane, jump)
+    return problem.project(modes * problem.otf)
+
+
+def _solve(problem: Problem, columns: list[torch.Tensor]) -> NDArray[np.float64]:
+    """Return the best nonnegative factor of each column, and the background last if it is free."""
+    free = [] if problem.constant is None else [problem.constant]
+    everything = [*columns, *free]
+    gram = np.array([[_inner(a, b) for b in everything] for a in everything])
+    moments = np.array([_inner(a, problem.target) for a in everything])
+    return nonnegative_minimum(gram, moments, free=len(free))
+
+
+def _inner(a: torch.Tensor, b: torch.Tensor) -> float:
+    if a.is_complex():
+        a, b = torch.view_as_real(a), torch.view_as_real(b)
+    return float(torch.dot(a.reshape(-1), b.reshape(-1)))
+
+
+def _jumps(topology: Topology, interior: NDArray[np.floating]) -> NDArray[np.floating]:
+    with_outside = np.append(interior, interior.dtype.type(0.0))
+    return np.asarray(with_outside[topology.inner] - with_outside[topology.outer])
+
+
+def _lit(brightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the brightness without a dark component; all alike if every one is dark."""
+    if len(brightness) == 0:
+        return brightness
+    brightest = brightness.max()
+    return np.maximum(brightness, _DIMMEST * brightest) if brightest > 0 else brightness + 1.0

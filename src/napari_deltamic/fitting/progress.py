@@ -1,0 +1,43 @@
+"""Where a fit stands: all that the next step depends on, besides stack, PSF and settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.lbfgs import Memory
+from napari_deltamic.fitting.problem import Brightness, Evaluation
+from napari_deltamic.mesh import TriangleMesh
+
+
+@dataclass
+class Progress:
+    """A fit between two iterations; lengths in um from the centre of voxel 0.
+
+    A stage is done in legs, each of which begins with remeshing. ``anchor`` is the vertices and
+    the brightness that the voxels' weights come from; ``on_voxels`` says whether the leg's misfit
+    is taken there. ``here`` is the misfit at the mesh.
+    """
+
+    mesh: TriangleMesh
+    brightness: Brightness
+    stage: int = 0
+    leg: int = 0
+    leg_iteration: int = 0
+    iteration: int = 0
+    here: Evaluation | None = None
+    anchor: tuple[NDArray[np.float64], Brightness] | None = None
+    on_voxels: bool = False
+    memory: Memory = field(default_factory=Memory)
+    leg_losses: list[float] = field(default_factory=list)
+    loss_history: list[float] = field(default_factory=list)
+    stage_starts: list[int] = field(default_factory=list)
+
+
+def begin(mesh: TriangleMesh, label: str) -> Progress:
+    """Return the progress of a fit that has done nothing yet."""
+    membrane = np.ones(len(mesh.interfaces) if label in ("membrane", "both") else 0)
+    interior = np.ones(len(mesh.regions) if label in ("interior", "both") else 0)
+    return Progress(mesh, Brightness(membrane, interior, 0.0))

@@ -1,0 +1,85 @@
+"""Frequency continuation: from a coarse, wide-basin problem to the full band."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.imaging import ImageStack
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.meshft.band import narrow_band
+from napari_deltamic.optics import PSF
+
+# A first band of this many modes across an object finds it from a rough seed.
+_FIRST_MODES = 3.6
+# The last band ends where the OTF has fallen this far: beyond lies more noise than shape.
+_LAST_OTF = 0.02
+# Extra blur of a stage, in units of 1 / cutoff; the OTF is then about one half at the band's edge.
+_BLUR = 0.195
+# Edge length of a stage in units of 1 / cutoff, for its first and its last stage.
+_EDGES = (0.26, 0.38)
+
+
+class Stage(NamedTuple):
+    """One problem of the continuation."""
+
+    cutoff: float
+    """Largest frequency in cycles/um."""
+    band: tuple[int, int, int]
+    """Largest mode index along z, y and x."""
+    blur: float
+    """Standard deviation in um of a Gaussian that data and rendering are both blurred by."""
+    edge_length: float
+    """Of the mesh, in um."""
+
+
+def stages(
+    stack: ImageStack,
+    mesh: TriangleMesh,
+    psf: PSF,
+    box: tuple[int, int, int],
+    settings: FitSettings,
+) -> list[Stage]:
+    """Return the stages of a fit, coarse to fine.
+
+    Parameters
+    ----------
+    stack, mesh, psf, settings
+        Those of the fit.
+    box
+        Voxels of the periodic box around the stack.
+    """
+    lengths = stack.spacing * box
+    widest = narrow_band(box, stack.spacing, psf.otf, _LAST_OTF)
+    nyquist = [max(1, (n - 1) // 2) for n in box]
+    limit = np.minimum(widest, nyquist)
+    last = float((limit / lengths).max())
+    first = min(_FIRST_MODES / _object_size(stack, mesh), last)
+    count = settings.stages if first < last else 1
+    result = []
+    for position in np.linspace(0.0, 1.0, count) if count > 1 else [1.0]:
+        cutoff = first * (last / first) ** position
+        band = np.minimum(np.ceil(cutoff * lengths).astype(int), limit)
+        edge = (_EDGES[0] + (_EDGES[1] - _EDGES[0]) * position) / cutoff
+        if settings.edge_length is not None:
+            edge = max(edge, settings.edge_length) if position < 1 else settings.edge_length
+        blur = _BLUR / cutoff
+        result.append(Stage(cutoff, (int(band[0]), int(band[1]), int(band[2])), blur, edge))
+    return result
+
+
+def _object_size(stack: ImageStack, mesh: TriangleMesh) -> float:
+    """Return how large an object may be, in um: its share of the stack, or its seed if larger."""
+    share = float(np.min(stack.spacing * stack.shape)) / len(mesh.regions) ** (1 / 3)
+    return max(0.6 * share, float(np.median(_extents(mesh))))
+
+
+def _extents(mesh: TriangleMesh) -> NDArray[np.float64]:
+    extents = []
+    for region in mesh.regions:
+        corners = mesh.vertices[mesh.faces[(mesh.labels == region).any(axis=1)].ravel()]
+        extents.append(np.ptp(corners, axis=0).max())
+    return np.array(extents)

@@ -1,0 +1,132 @@
+"""Render a mesh as the microscope would image it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from napari_deltamic.imaging.image_model import image_of_modes, padded_shape
+from napari_deltamic.imaging.stack import checked_spacing
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.meshft import MeshFourierTransform
+from napari_deltamic.optics import PSF
+
+
+def render(
+    mesh: TriangleMesh,
+    psf: PSF,
+    shape: tuple[int, int, int],
+    spacing: ArrayLike,
+    origin: ArrayLike = (0.0, 0.0, 0.0),
+    membrane: float | ArrayLike = 1.0,
+    interior: float | ArrayLike = 0.0,
+    background: float = 0.0,
+    *,
+    tolerance: float = 1e-5,
+) -> NDArray[np.float32]:
+    """Return the image of a mesh.
+
+    Parameters
+    ----------
+    mesh
+        In um; may reach beyond the stack.
+    psf
+        The blur.
+    shape
+        Voxels of the stack along z, y and x.
+    spacing
+        Voxel size in um, (z, y, x).
+    origin
+        Centre of voxel 0 in um.
+    membrane
+        Brightness per um^2: one number, or one for each of the mesh's interfaces, in the order of
+        ``mesh.interfaces``.
+    interior
+        Brightness per um^3: one number, or one for each of the mesh's regions, in the order of
+        ``mesh.regions``. The mesh must be closed.
+    background
+        Added to every voxel.
+    tolerance
+        Relative error of the transform.
+
+    Returns
+    -------
+    ndarray
+        (Z, Y, X) float32: light per um^3 at the voxels' centres.
+
+    Raises
+    ------
+    ValueError
+        If the mesh is empty, lies wholly outside the stack, or has an interior but is open.
+    """
+    steps = checked_spacing(spacing)
+    corner = np.asarray(origin, dtype=np.float64)
+    face_membrane = _per_face_membrane(mesh, membrane)
+    face_jump = _per_face_jump(mesh, interior)
+    _check_place(mesh, corner, steps, shape)
+    vertices = mesh.vertices - corner
+    box = padded_shape(shape, steps, psf.extent(), vertices)
+    if np.any(psf.extent() > steps * shape):
+        warnings.warn(
+            f"psf: its half-width {np.round(psf.extent(), 3)} um is larger than the stack "
+            f"({np.round(steps * shape, 3)} um); most of the light falls outside",
+            stacklevel=2,
+        )
+    transform = MeshFourierTransform(box, steps, psf.otf, tolerance=tolerance)
+    with torch.no_grad():
+        modes = transform(
+            torch.from_numpy(vertices).float(),
+            mesh.faces,
+            torch.from_numpy(face_membrane),
+            torch.from_numpy(face_jump) if np.any(face_jump) else None,
+        )
+        blurred = modes * psf.otf(transform.frequencies().float())
+        image = image_of_modes(blurred, box, steps, shape)
+    return image.numpy() + np.float32(background)
+
+
+def _per_face_membrane(mesh: TriangleMesh, membrane: float | ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(membrane, dtype=np.float64)
+    if values.shape not in ((), (len(mesh.interfaces),)) or not np.isfinite(values).all():
+        raise ValueError(
+            f"membrane: expected one number or {len(mesh.interfaces)}, one for each interface, "
+            f"got {membrane}"
+        )
+    return np.broadcast_to(values, (len(mesh.interfaces),))[mesh.face_interfaces]
+
+
+def _per_face_jump(mesh: TriangleMesh, interior: float | ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(interior, dtype=np.float64)
+    if values.shape not in ((), (len(mesh.regions),)) or not np.isfinite(values).all():
+        raise ValueError(
+            f"interior: expected one number or {len(mesh.regions)}, one for each region, "
+            f"got {interior}"
+        )
+    if np.any(values) and not mesh.is_closed:
+        raise ValueError(
+            "mesh: an interior needs closed surfaces; close the mesh or set interior to 0"
+        )
+    density = np.zeros(int(mesh.labels.max(initial=0)) + 1)
+    density[mesh.regions] = values
+    return density[mesh.labels[:, 0]] - density[mesh.labels[:, 1]]
+
+
+def _check_place(
+    mesh: TriangleMesh,
+    origin: NDArray[np.float64],
+    spacing: NDArray[np.float64],
+    shape: tuple[int, int, int],
+) -> None:
+    if len(mesh.faces) == 0:
+        raise ValueError("mesh: it has no faces; seed one first")
+    lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    start, end = origin - spacing / 2, origin + spacing * (np.array(shape) - 0.5)
+    if np.any(upper < start) or np.any(lower > end):
+        raise ValueError(
+            f"mesh: it spans {np.round(lower, 2)} to {np.round(upper, 2)} um and the stack "
+            f"{np.round(start, 2)} to {np.round(end, 2)} um (z, y, x), so they do not meet; "
+            "check the spacing and the origin"
+        )

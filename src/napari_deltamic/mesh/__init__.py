@@ -1,0 +1,93 @@
+"""What is fitted: triangle meshes with two-sided region labels.
+
+Names other than the mesh itself load their module on first use, so that importing this package
+brings in numpy only.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
+
+if TYPE_CHECKING:
+    from napari_deltamic.mesh.agreement import best_boundary_offset as best_boundary_offset
+    from napari_deltamic.mesh.agreement import dice_scores as dice_scores
+    from napari_deltamic.mesh.agreement import with_boundary_offset as with_boundary_offset
+    from napari_deltamic.mesh.closing import closed as closed
+    from napari_deltamic.mesh.distance import mean_surface_distance as mean_surface_distance
+    from napari_deltamic.mesh.distance import sample_surface as sample_surface
+    from napari_deltamic.mesh.distance import surface_distance as surface_distance
+    from napari_deltamic.mesh.files import read_mesh as read_mesh
+    from napari_deltamic.mesh.files import write_mesh as write_mesh
+    from napari_deltamic.mesh.intersection import self_intersections as self_intersections
+    from napari_deltamic.mesh.laplacian import graph_laplacian as graph_laplacian
+    from napari_deltamic.mesh.measures import RegionMeasures as RegionMeasures
+    from napari_deltamic.mesh.measures import measure as measure
+    from napari_deltamic.mesh.measures import measures_table as measures_table
+    from napari_deltamic.mesh.measures import write_measures_csv as write_measures_csv
+    from napari_deltamic.mesh.orientation import oriented_outwards as oriented_outwards
+    from napari_deltamic.mesh.remesh import remesh as remesh
+    from napari_deltamic.mesh.section import plane_section as plane_section
+    from napari_deltamic.mesh.section import plane_sections as plane_sections
+    from napari_deltamic.mesh.seeds import seed_from_labels as seed_from_labels
+    from napari_deltamic.mesh.seeds import seed_spheres as seed_spheres
+    from napari_deltamic.mesh.shapes import box as box
+    from napari_deltamic.mesh.shapes import bumpy_sphere as bumpy_sphere
+    from napari_deltamic.mesh.shapes import dumbbell as dumbbell
+    from napari_deltamic.mesh.shapes import ellipsoid as ellipsoid
+    from napari_deltamic.mesh.shapes import icosphere as icosphere
+    from napari_deltamic.mesh.voxelise import voxelise as voxelise
+
+_MODULE_OF = {
+    "best_boundary_offset": "agreement",
+    "dice_scores": "agreement",
+    "with_boundary_offset": "agreement",
+    "closed": "closing",
+    "mean_surface_distance": "distance",
+    "sample_surface": "distance",
+    "surface_distance": "distance",
+    "read_mesh": "files",
+    "write_mesh": "files",
+    "self_intersections": "intersection",
+    "graph_laplacian": "laplacian",
+    "RegionMeasures": "measures",
+    "measure": "measures",
+    "measures_table": "measures",
+    "write_measures_csv": "measures",
+    "oriented_outwards": "orientation",
+    "remesh": "remesh",
+    "plane_section": "section",
+    "plane_sections": "section",
+    "seed_from_labels": "seeds",
+    "seed_spheres": "seeds",
+    "box": "shapes",
+    "bumpy_sphere": "shapes",
+    "dumbbell": "shapes",
+    "ellipsoid": "shapes",
+    "icosphere": "shapes",
+    "voxelise": "voxelise",
+}
+
+__all__ = ["TriangleMesh", "concatenate", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing a module binds it here, which would hide the function of the same name.
+        if name not in _MODULE_OF or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,1 @@
+"""The napari plugin: docks, readers, writers and sample data."""

@@ -1,0 +1,70 @@
+"""Getting the fit ready: imports and compilation, once per process and never on the GUI thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+
+_logger = logging.getLogger(__name__)
+_lock = Lock()
+_ready = Event()
+_started = False
+
+POLL_SECONDS = 0.05
+
+
+def prepare_in_background() -> None:
+    """Start importing torch and compiling the kernels, unless that has been done or begun."""
+    global _started
+    with _lock:
+        if _started:
+            return
+        _started = True
+    Thread(target=_prepare, name="napari-deltamic preparation", daemon=True).start()
+
+
+def is_ready() -> bool:
+    """Whether a fit can start without compiling anything first."""
+    return _ready.is_set()
+
+
+def wait_until_ready(should_stop: Callable[[], bool]) -> bool:
+    """Block until the preparation is over; return False if told to stop before that."""
+    prepare_in_background()
+    while not _ready.wait(POLL_SECONDS):
+        if should_stop():
+            return False
+    return True
+
+
+def _prepare() -> None:
+    try:
+        _smallest_fit()
+    except Exception:
+        # A real fit that meets the same trouble says so to the user, with its own data.
+        _logger.exception("the fit's kernels could not be prepared")
+    finally:
+        _ready.set()
+
+
+def _smallest_fit() -> None:
+    from napari_deltamic.fitting import FitSettings, fit
+    from napari_deltamic.imaging import ImageStack, render
+    from napari_deltamic.mesh import icosphere
+    from napari_deltamic.optics import GaussianPSF
+
+    shape, spacing = (12, 12, 12), (1.0, 1.0, 1.0)
+    mesh, psf = icosphere((5.5, 5.5, 5.5), 3.0, subdivisions=1), GaussianPSF(sigma=1.0)
+    image = render(mesh, psf, shape, spacing, membrane=1.0, interior=1.0)
+    settings = FitSettings(label="both", stages=1, max_iterations=2)
+    fit(ImageStack(image, spacing), mesh, psf, settings)
+
+
+def device_name(backend: str) -> str:
+    """Return "GPU" or "CPU", where a fit with this backend runs; call it once a fit is ready."""
+    if backend == "cpu":
+        return "CPU"
+    import torch
+
+    return "GPU" if torch.cuda.is_available() else "CPU"

@@ -1,0 +1,258 @@
+"""The *Fit* dock: choose, press Fit, watch, pause, stop, save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.layers import Surface
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QWidget,
+)
+
+from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.background import BackgroundTask
+from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.plugin.image_chooser import ImageChooser
+from napari_deltamic.plugin.live_view import MESH_LAYER, live_view_of
+from napari_deltamic.plugin.loss_plot import LossPlot
+from napari_deltamic.plugin.mesh_layers import mesh_from_layer
+from napari_deltamic.plugin.settings_form import SettingsForm
+from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_deltamic.fitting import FitResult, FitState
+
+PLUGIN = "napari-deltamic"
+
+_STATUS = {
+    Phase.PREPARING: "Preparing kernels (the first run on a computer takes up to a minute)...",
+    Phase.RUNNING: "Fitting",
+    Phase.PAUSED: "Paused",
+    Phase.STOPPING: "Stopping...",
+    Phase.FAILED: "Failed; see the message. Change what it names and press Fit again.",
+}
+
+
+class FitDock(Dock):
+    """Starts, shows and ends fits."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        view = live_view_of(napari_viewer)
+        super().__init__(view)
+        self._viewer = napari_viewer
+        self._session = view.session
+        self._saving = BackgroundTask(self)
+        self._saving.busy_changed.connect(self._enable)
+        engine.prepare_in_background()
+
+        self.image = ImageChooser(napari_viewer, self._session)
+        self.mesh = LayerChooser(napari_viewer, Surface, "make a seed mesh first")
+        self.mesh.setToolTip("Where the fit starts: a closed surface near each object")
+        self.form = SettingsForm(self._session.settings)
+        self.fit_button = QPushButton("Fit")
+        self.pause_button = QPushButton("Pause")
+        self.stop_button = QPushButton("Stop")
+        self.save_button = QPushButton("Save result...")
+        self.psf_label = QLabel()
+        self.status = MessageLabel()
+        self.progress = QProgressBar()
+        self.plot = LossPlot()
+        self.values = {name: QLabel("–") for name in ("Stage", "Iteration", "Loss", "Runs on")}
+        self._stage = -1
+        self._lay_out()
+        self._connect()
+        self._show_psf()
+        self._enable()
+        self.status.say("Ready: choose an image and a mesh, then press Fit.")
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("Image", self.image)
+        form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
+        form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
+        self.content.addLayout(form)
+        self.content.addWidget(self.form)
+        buttons = QHBoxLayout()
+        for button, tip in (
+            (self.fit_button, "Move the mesh until its rendering explains the image"),
+            (self.pause_button, "Hold the fit; press again to go on"),
+            (self.stop_button, "End the fit and keep the best mesh so far"),
+        ):
+            button.setToolTip(tip)
+            button.setMinimumHeight(30)
+            buttons.addWidget(button)
+        self.content.addLayout(buttons)
+        self.content.addWidget(self.status)
+        self.progress.setRange(0, 1000)
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumHeight(8)
+        self.content.addWidget(self.progress)
+        numbers = QHBoxLayout()
+        for name, label in self.values.items():
+            column = QFormLayout()
+            column.addRow(f"{name}", label)
+            numbers.addLayout(column)
+        self.content.addLayout(numbers)
+        self.content.addWidget(self.plot)
+        self.save_button.setToolTip("Mesh, measures, rendering and settings, into a folder")
+        self.content.addWidget(self.save_button)
+
+    def _connect(self) -> None:
+        self.fit_button.clicked.connect(self._start)
+        self.pause_button.clicked.connect(self._pause_or_resume)
+        self.stop_button.clicked.connect(self._session.stop)
+        self.save_button.clicked.connect(self._choose_folder)
+        self.image.changed.connect(self._show_psf)
+        # Only what the user chooses: the list also changes while a closing viewer drops its layers.
+        self.mesh.activated.connect(self._show_outline)
+        session = self._session
+        session.sigma_changed.connect(self._show_psf)
+        session.started.connect(self._on_started)
+        session.phase_changed.connect(self._on_phase)
+        session.advanced.connect(self._on_state)
+        session.finished.connect(self._on_finished)
+
+    def _start(self) -> None:
+        try:
+            source = self.image.source()
+            if self.mesh.layer is None:
+                raise ValueError("choose a mesh: make one in the Seed mesh dock first")
+            mesh = mesh_from_layer(self.mesh.layer)
+            self._session.settings = self.form.settings()
+            self._session.start(source, mesh)
+        except (ValueError, RuntimeError) as error:
+            show_error(str(error))
+            return
+        if self.mesh.layer is not None and self.mesh.layer.name != MESH_LAYER:
+            # The seed would hide the surface that is being fitted.
+            self.mesh.layer.visible = False
+
+    def _pause_or_resume(self) -> None:
+        worker = self._session.worker
+        if worker is not None and worker.phase is Phase.PAUSED:
+            self._session.resume()
+        else:
+            self._session.pause()
+
+    def _on_started(self) -> None:
+        self.plot.clear()
+        self.progress.setValue(0)
+        self._stage = -1
+        for label in self.values.values():
+            label.setText("–")
+
+    def _on_phase(self, phase: Phase) -> None:
+        if phase in _STATUS:
+            text = _STATUS[phase]
+            if phase is Phase.PREPARING and engine.is_ready():
+                text = "Reading the image..."
+            self.status.say(text, warning=phase is Phase.FAILED)
+        # A bar without end says that something happens whose length is unknown.
+        self.progress.setRange(0, 0 if phase is Phase.PREPARING else 1000)
+        self._enable()
+
+    def _on_state(self, state: FitState) -> None:
+        worker = self._session.worker
+        if worker is not None:
+            self.plot.show_losses(worker.losses[:])
+        if state.stage != self._stage:
+            if self._stage >= 0:
+                self.plot.mark_stage(state.iteration)
+            self._stage = state.stage
+        self.progress.setValue(int(1000 * state.progress))
+        self.values["Stage"].setText(f"{state.stage + 1} of {state.stages}")
+        self.values["Iteration"].setText(str(state.iteration))
+        self.values["Loss"].setText(f"{state.loss:.4g}")
+        self.values["Runs on"].setText(engine.device_name(self._session.settings.backend))
+
+    def _on_finished(self, result: FitResult | None) -> None:
+        if result is None:
+            self.status.say("Stopped before the fit began.")
+            return
+        self.plot.show_losses(result.loss_history)
+        self.progress.setValue(1000)
+        reason, regions = result.stop_reason.rstrip("."), len(result.mesh.regions)
+        self.status.say(
+            f"{reason[:1].upper()}{reason[1:]}. {regions} region{'s' * (regions != 1)}, "
+            f"{len(result.mesh.faces)} faces."
+        )
+
+    def _enable(self) -> None:
+        session, worker = self._session, self._session.worker
+        fitting = session.is_fitting
+        phase = worker.phase if worker is not None and fitting else None
+        self.fit_button.setEnabled(not fitting)
+        self.pause_button.setEnabled(phase in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED))
+        self.pause_button.setText("Resume" if phase is Phase.PAUSED else "Pause")
+        self.stop_button.setEnabled(fitting and phase is not Phase.STOPPING)
+        for widget in (self.image, self.mesh, self.form):
+            widget.setEnabled(not fitting)
+        self.save_button.setEnabled(
+            session.result is not None and not fitting and not self._saving.is_busy
+        )
+
+    def _show_outline(self) -> None:
+        if self.mesh.layer is None:
+            return
+        try:
+            self._view.outline.show(mesh_from_layer(self.mesh.layer), self.image.source().placement)
+        except ValueError:
+            # Said when Fit is pressed; a mere choice in a list is no mistake yet.
+            return
+
+    def _show_psf(self) -> None:
+        try:
+            placement = self.image.source().placement
+        except ValueError:
+            self.psf_label.setText("–")
+            return
+        widths = " × ".join(f"{s:.3g}" for s in self._session.sigma_for(placement))
+        chosen = "" if self._session.sigma is not None else " (one voxel)"
+        self.psf_label.setText(f"Gaussian, σ {widths} µm{chosen}")
+        self.psf_label.setToolTip("Widths along z, y and x")
+
+    def _open_seed_dock(self) -> None:
+        self._viewer.window.add_plugin_dock_widget(PLUGIN, "Seed mesh", tabify=True)
+
+    def _open_psf_dock(self) -> None:
+        self._viewer.window.add_plugin_dock_widget(PLUGIN, "PSF", tabify=True)
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the result")
+        if folder:
+            self.save_to(Path(folder))
+
+    def save_to(self, folder: Path) -> None:
+        """Write the last result into a folder, in the background."""
+        result, placement = self._session.result, self._session.result_placement
+        if result is None or placement is None:
+            show_error("there is no result yet; run a fit first")
+            return
+
+        def save() -> list[Path]:
+            from napari_deltamic.plugin.saving import save_result
+
+            return save_result(result, placement, folder)
+
+        self._saving.run(save, lambda files: show_info(f"{len(files)} files saved to {folder}"))
+
+
+def _with_button(widget: QWidget, text: str, action: object) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    button = QPushButton(text)
+    button.clicked.connect(action)
+    layout.addWidget(widget, stretch=1)
+    layout.addWidget(button)
+    return row

@@ -1,0 +1,157 @@
+"""Choosing the image to work on, with a look at its voxel size."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_deltamic.imaging.reading import stack_info
+from napari_deltamic.plugin.spatial import StackSource, stack_source
+from napari_deltamic.plugin.widgets import LayerChooser, MessageLabel
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_deltamic.plugin.session import Session
+
+_TIFF = (".tif", ".tiff")
+
+
+class ImageChooser(QWidget):
+    """A list of images; below it the stack's size, or fields for a voxel size that is unknown."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, session: Session) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._session = session
+        self.chooser = LayerChooser(viewer, Image, "open an image first")
+        self.chooser.setToolTip("The stack to explain by meshes")
+        self.message = MessageLabel()
+        self.voxel_size = VoxelSizeEditor()
+        self.voxel_size.applied.connect(self._apply_voxel_size)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.chooser, self.message, self.voxel_size):
+            layout.addWidget(widget)
+        self.chooser.layer_changed.connect(self._on_chosen)
+        session.image_changed.connect(self._follow)
+        self._follow(session.image_name)
+        self._on_chosen()
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer."""
+        return self.chooser.layer
+
+    def source(self) -> StackSource:
+        """Return the chosen stack at the slider's position.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or the layer cannot be used.
+        """
+        if self.layer is None:
+            raise ValueError("choose an image: open a 3D stack in napari first")
+        return stack_source(self.layer, tuple(self._viewer.dims.point))
+
+    def _follow(self, name: str) -> None:
+        if name in self._viewer.layers and isinstance(self._viewer.layers[name], Image):
+            self.chooser.choose(self._viewer.layers[name])
+
+    def _on_chosen(self) -> None:
+        layer = self.layer
+        self._session.choose_image(layer.name if layer is not None else "")
+        self.describe()
+        self.changed.emit()
+
+    def describe(self) -> None:
+        """Say what the chosen layer is, or what is wrong with it."""
+        self.voxel_size.hide()
+        if self.layer is None:
+            self.message.say("")
+            return
+        try:
+            source = self.source()
+        except ValueError as error:
+            self.message.say(str(error), warning=True)
+            return
+        size = " × ".join(str(n) for n in source.shape)
+        step = " × ".join(f"{s:.4g}" for s in source.placement.spacing)
+        if source.placement.is_known:
+            self.message.say(f"{size} voxels of {step} µm (z, y, x)")
+            return
+        stated = _stated_by_file(self.layer)
+        origin = "The file says" if stated else "Enter it here"
+        self.message.say(
+            f"{size} voxels. The layer has no voxel size: 1 µm is taken. {origin}:", warning=True
+        )
+        self.voxel_size.offer(stated or (1.0, 1.0, 1.0))
+
+    def _apply_voxel_size(self, size: tuple[float, float, float]) -> None:
+        layer = self.layer
+        if layer is None:
+            return
+        # Labels of the same shape belong to the image and would no longer lie on it.
+        shape = layer.data.shape[-3:]
+        for other in [*self._viewer.layers]:
+            same = isinstance(other, (Image, Labels)) and other.data.shape[-3:] == shape
+            if other is layer or (same and all(other.scale == 1.0)):
+                other.scale = (*other.scale[:-3], *size)
+                other.units = (*other.units[:-3], "um", "um", "um")
+        self._viewer.reset_view()
+        self.describe()
+        self.changed.emit()
+
+
+class VoxelSizeEditor(QWidget):
+    """Three lengths in um and a button."""
+
+    applied = Signal(tuple)
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.fields = []
+        for axis in "zyx":
+            field = QDoubleSpinBox()
+            field.setRange(0.0001, 1000.0)
+            field.setDecimals(4)
+            field.setToolTip(f"Voxel size along {axis} in µm")
+            layout.addWidget(QLabel(axis))
+            layout.addWidget(field, stretch=1)
+            self.fields.append(field)
+        self.button = QPushButton("Apply")
+        self.button.setToolTip("Set the scale of this layer, in µm")
+        self.button.clicked.connect(self._apply)
+        layout.addWidget(self.button)
+        self.hide()
+
+    def offer(self, size: tuple[float, float, float]) -> None:
+        """Show the fields, filled in."""
+        for field, length in zip(self.fields, size, strict=True):
+            field.setValue(length)
+        self.show()
+
+    def _apply(self) -> None:
+        self.applied.emit(tuple(field.value() for field in self.fields))
+
+
+def _stated_by_file(layer: Image) -> tuple[float, float, float] | None:
+    """Return the voxel size that the layer's file states; napari's own reader leaves it out."""
+    path = layer.source.path
+    if not path or not str(path).lower().endswith(_TIFF) or not os.path.isfile(path):
+        return None
+    try:
+        return stack_info(path).spacing
+    except (OSError, ValueError) as error:
+        show_error(str(error))
+        return None

@@ -1,0 +1,100 @@
+"""Where a mesh cuts the plane that the viewer shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.mesh.section import plane_section
+
+if TYPE_CHECKING:
+    from napari.layers import Vectors
+    from napari.viewer import Viewer
+
+    from napari_deltamic.mesh import TriangleMesh
+    from napari_deltamic.plugin.spatial import Placement
+
+_NOTHING = np.empty((0, 2, 3), dtype=np.float32)
+
+
+class Outline:
+    """A layer of line segments that follows the slider.
+
+    Surface layers show in 2D only the triangles that lie wholly in the plane, which is not the
+    contour that a user wants to compare with the image.
+    """
+
+    LAYER = "Mesh outline"
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer: Viewer | None = viewer
+        self._mesh: TriangleMesh | None = None
+        self._placement: Placement | None = None
+        self._layer: Vectors | None = None
+        self._drawn: tuple[int, float] | None = None
+        for event in self._events():
+            event.connect(self._update)
+
+    def _events(self) -> list[Any]:
+        assert self._viewer is not None
+        events = self._viewer.dims.events
+        return [events.point, events.order, events.ndisplay]
+
+    def show(self, mesh: TriangleMesh, placement: Placement) -> None:
+        """Show the outline of a mesh in um, placed like the stack it belongs to."""
+        self._mesh, self._placement = mesh, placement
+        self._drawn = None
+        self._add_layer()
+        self._update()
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        for event in self._events():
+            event.disconnect(self._update)
+        self._viewer = self._mesh = self._layer = None
+
+    def _add_layer(self) -> None:
+        assert self._viewer is not None
+        assert self._placement is not None
+        if self._layer is not None and self._layer in self._viewer.layers:
+            return
+        active = self._viewer.layers.selection.active
+        self._layer = self._viewer.add_vectors(
+            _NOTHING,
+            ndim=3,
+            name=self.LAYER,
+            edge_width=0.35 * float(self._placement.spacing.min()),
+            edge_color="yellow",
+            vector_style="line",
+            **self._placement.layer_options(),
+        )
+        self._viewer.layers.selection.active = active
+
+    def _update(self) -> None:
+        # Never adds the layer: sliders also move while a closing viewer drops its layers.
+        if self._viewer is None or self._layer is None or self._layer not in self._viewer.layers:
+            return
+        assert self._mesh is not None
+        assert self._placement is not None
+        dims = self._viewer.dims
+        across = [axis - dims.ndim for axis in dims.not_displayed if axis >= dims.ndim - 3]
+        if dims.ndisplay == 3 or len(across) != 1:
+            plane, vectors = None, _NOTHING
+        else:
+            axis = across[0] + 3
+            plane = axis, float(dims.point[across[0]]) * float(self._placement.um_per_unit[axis])
+            if plane == self._drawn:
+                return
+            vectors = _vectors(self._mesh, *plane)
+        self._drawn = plane
+        if len(vectors) or len(self._layer.data):
+            self._layer.data = vectors
+
+
+def _vectors(mesh: TriangleMesh, axis: int, position: float) -> NDArray[np.float32]:
+    """Return (N, 2, 3) starts and directions of the segments in a plane."""
+    segments = plane_section(mesh, axis, position)
+    ends = np.insert(segments, axis, position, axis=2)
+    return np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1).astype(np.float32)

@@ -1,0 +1,93 @@
+"""Sample data for File > Open Sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.utils.notifications import show_info
+
+from napari_deltamic.imaging import DATASETS, fetch
+from napari_deltamic.imaging.samples import SampleLabel, make_sample
+from napari_deltamic.mesh import read_mesh
+from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.background import call_beside_gui
+from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
+from napari_deltamic.plugin.reading import LayerData
+
+# Small enough to be made, and fitted, while the user watches.
+GENERATED_SHAPE = (40, 80, 80)
+_UM = ("um",) * 3
+
+
+def generated_cells() -> list[LayerData]:
+    """Return generated cells with marked membranes, their truth and spheres to start from."""
+    return _generated("membrane")
+
+
+def generated_nuclei() -> list[LayerData]:
+    """Return the same for marked interiors."""
+    return _generated("interior")
+
+
+def embryo_nuclei() -> list[LayerData]:
+    """Return the nuclei of an 8-cell mouse embryo and their annotation."""
+    return [
+        _real("mouse_embryo_nuclei_8cell.tif", "Embryo nuclei"),
+        _real("mouse_embryo_nuclei_8cell_labels.tif", "Embryo nuclei annotation", "labels"),
+    ]
+
+
+def ovule_membranes() -> list[LayerData]:
+    """Return the cell walls of a plant ovule and their annotation."""
+    return [
+        _real("ovule_membrane.tif", "Ovule cell walls"),
+        _real("ovule_membrane_labels.tif", "Ovule annotation", "labels"),
+    ]
+
+
+def celegans_membranes() -> list[LayerData]:
+    """Return the membranes of a C. elegans embryo; its voxel size is not known."""
+    return [_real("celegans_dub_t33_membrane.tif", "C. elegans membranes")]
+
+
+def droplet_timelapse() -> list[LayerData]:
+    """Return 21 frames of a droplet; its voxel size is not known."""
+    return [_real("droplet_timelapse_21frames.tif", "Droplet")]
+
+
+def branchoid() -> list[LayerData]:
+    """Return a closed surface of branching tubes."""
+    mesh = call_beside_gui(lambda: read_mesh(fetch("branchoid.ply")))
+    options = surface_options(mesh) | {"name": "Branchoid", "units": _UM}
+    return [(surface_data(mesh), options, "surface")]
+
+
+def _generated(label: SampleLabel) -> list[LayerData]:
+    if not engine.is_ready():
+        show_info("Generating the sample; the first time on a computer takes up to a minute.")
+    sample = call_beside_gui(lambda: make_sample("cells", GENERATED_SHAPE, label=label))
+    stack = sample.stack
+    place: dict[str, Any] = {"scale": stack.spacing, "translate": stack.origin, "units": _UM}
+    truth = surface_options(sample.truth) | {"name": "Truth", "visible": False, "units": _UM}
+    seeds = surface_options(sample.seed_mesh) | {"name": "Seed spheres", "units": _UM}
+    return [
+        (stack.data, place | {"name": f"Generated cells ({label})"}, "image"),
+        (surface_data(sample.truth), truth, "surface"),
+        (surface_data(sample.seed_mesh), seeds, "surface"),
+    ]
+
+
+def _real(name: str, title: str, kind: str = "image") -> LayerData:
+    import tifffile
+
+    dataset = DATASETS[name]
+    data = call_beside_gui(lambda: tifffile.imread(fetch(name)))
+    options: dict[str, Any] = {
+        "name": title,
+        "metadata": {"source": dataset.source, "licence": dataset.licence},
+    }
+    if dataset.spacing is not None:
+        lead = data.ndim - 3
+        options["scale"] = (1.0,) * lead + dataset.spacing
+        options["units"] = ("pixel",) * lead + _UM
+    return data, options, kind

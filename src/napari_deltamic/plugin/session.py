@@ -1,0 +1,189 @@
+"""What the user has chosen and what is running: the model behind the docks, without Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psygnal import Signal
+
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.plugin.fit_worker import FitWorker, Phase
+
+if TYPE_CHECKING:
+    from napari_deltamic.fitting import FitResult
+    from napari_deltamic.mesh import TriangleMesh
+    from napari_deltamic.optics import PSF
+    from napari_deltamic.plugin.spatial import Placement, StackSource
+
+Sigma = tuple[float, float, float]
+
+
+class Session:
+    """The choices, the running fit and the last result of one viewer.
+
+    All methods are for one thread, the GUI's; :meth:`poll` brings what the worker left.
+
+    Attributes
+    ----------
+    image_name
+        Name of the chosen Image layer, "" for none.
+    sigma
+        (z, y, x) widths of the Gaussian PSF in um; None takes one voxel of the chosen image.
+    settings
+        The settings of the next fit.
+    result
+        What the last fit returned.
+    result_placement
+        Where the stack of that fit lies.
+    """
+
+    image_changed = Signal(str)
+    sigma_changed = Signal(object)
+    started = Signal()
+    """Emits before anything else of a new fit."""
+    phase_changed = Signal(object)
+    """Emits the new Phase of the fit."""
+    advanced = Signal(object)
+    """Emits a FitState."""
+    previewed = Signal(object)
+    """Emits a Preview of the rendering."""
+    finished = Signal(object)
+    """Emits the FitResult, or None if the fit was stopped before it began."""
+    failed = Signal(str)
+    """Emits what went wrong."""
+
+    def __init__(self) -> None:
+        self.image_name = ""
+        self.sigma: Sigma | None = None
+        self.settings = FitSettings()
+        self.result: FitResult | None = None
+        self.result_placement: Placement | None = None
+        self._worker: FitWorker | None = None
+        self._source: StackSource | None = None
+        self._last_phase: Phase | None = None
+
+    def choose_image(self, name: str) -> None:
+        """Make a layer the one to work on."""
+        if name != self.image_name:
+            self.image_name = name
+            self.image_changed.emit(name)
+
+    def choose_sigma(self, sigma: Sigma | None) -> None:
+        """Set the widths of the PSF, in um; None goes back to one voxel."""
+        if sigma is not None and not (np.isfinite(sigma).all() and min(sigma) > 0):
+            raise ValueError(f"sigma: expected three positive widths in um, got {sigma}")
+        self.sigma = sigma
+        self.sigma_changed.emit(sigma)
+
+    def sigma_for(self, placement: Placement) -> Sigma:
+        """Return the chosen widths, or one voxel: what a stack sampled at Nyquist's rate has."""
+        if self.sigma is not None:
+            return self.sigma
+        z, y, x = (float(step) for step in placement.spacing)
+        return z, y, x
+
+    @property
+    def worker(self) -> FitWorker | None:
+        """The fit that runs or ran last."""
+        return self._worker
+
+    @property
+    def source(self) -> StackSource | None:
+        """The stack of that fit."""
+        return self._source
+
+    @property
+    def is_fitting(self) -> bool:
+        """Whether a fit has begun and its end was not polled yet."""
+        return self._last_phase is not None and not self._last_phase.is_over
+
+    def start(self, source: StackSource, mesh: TriangleMesh) -> None:
+        """Start a fit.
+
+        Raises
+        ------
+        RuntimeError
+            If one is running.
+        ValueError
+            If the mesh does not lie in the stack.
+        """
+        if self.is_fitting:
+            raise RuntimeError("a fit is running; stop it before starting another")
+        _check_overlap(source, mesh)
+        sigma = self.sigma_for(source.placement)
+
+        def make_psf() -> PSF:
+            from napari_deltamic.optics import GaussianPSF
+
+            return GaussianPSF(sigma=sigma)
+
+        self._source = source
+        self._worker = FitWorker(source.load, mesh, make_psf, self.settings)
+        self._last_phase = None
+        self.started.emit()
+        self._worker.start()
+        self.poll()
+
+    def pause(self) -> None:
+        """Hold the fit."""
+        if self._worker is not None:
+            self._worker.pause()
+            self.poll()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self._worker is not None:
+            self._worker.resume()
+            self.poll()
+
+    def stop(self) -> None:
+        """End the fit with what it has."""
+        if self._worker is not None:
+            self._worker.stop()
+            self.poll()
+
+    def close(self) -> None:
+        """Stop the fit and wait for its thread; nothing is emitted any more."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker.join()
+        self._last_phase = None
+
+    def poll(self) -> None:
+        """Emit what has happened since the last time."""
+        worker = self._worker
+        if worker is None or (self._last_phase is not None and self._last_phase.is_over):
+            return
+        # Before the mailboxes: what is left in them once the thread has ended is all there is.
+        phase = worker.phase
+        state = worker.states.take()
+        if state is not None:
+            self.advanced.emit(state)
+        preview = worker.previews.take()
+        if preview is not None:
+            self.previewed.emit(preview)
+        if phase is not self._last_phase:
+            self._last_phase = phase
+            if phase is Phase.FINISHED:
+                self.result = worker.result or self.result
+                if worker.result is not None and self._source is not None:
+                    self.result_placement = self._source.placement
+            self.phase_changed.emit(phase)
+            if phase is Phase.FINISHED:
+                self.finished.emit(worker.result)
+            elif phase is Phase.FAILED:
+                self.failed.emit(str(worker.error) or type(worker.error).__name__)
+
+
+def _check_overlap(source: StackSource, mesh: TriangleMesh) -> None:
+    placement = source.placement
+    lower = placement.origin - 0.5 * placement.spacing
+    upper = lower + placement.spacing * source.shape
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    if (high < lower).any() or (low > upper).any():
+        raise ValueError(
+            f"the mesh lies outside the image {source.name!r}: it spans "
+            f"{np.round(low, 1)} to {np.round(high, 1)} um (z, y, x), the image "
+            f"{np.round(lower, 1)} to {np.round(upper, 1)}; check the voxel size or seed again"
+        )

@@ -1,0 +1,99 @@
+"""A form for the settings of a fit, made from their own titles, texts and limits."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args, get_origin
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, SpinBox
+from magicgui.widgets.bases import ValueWidget
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.plugin.widgets import AUTOMATIC
+
+MAIN_FIELDS = ("label", "noise", "edge_length", "stages", "max_iterations")
+
+
+class SettingsForm(QWidget):
+    """Fields for :class:`FitSettings`, the rarer ones folded away under *Advanced*."""
+
+    changed = Signal()
+
+    def __init__(self, settings: FitSettings) -> None:
+        super().__init__()
+        self.fields: dict[str, ValueWidget] = {}
+        main, advanced = QWidget(), QWidget()
+        main_form, advanced_form = QFormLayout(main), QFormLayout(advanced)
+        for form in (main_form, advanced_form):
+            form.setContentsMargins(0, 0, 0, 0)
+            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for name, field in FitSettings.model_fields.items():
+            widget = _widget(name, field, getattr(settings, name))
+            widget.changed.connect(lambda _: self.changed.emit())
+            self.fields[name] = widget
+            form = main_form if name in MAIN_FIELDS else advanced_form
+            form.addRow(field.title or name, widget.native)
+            form.labelForField(widget.native).setToolTip(field.description or "")
+        fold = QCollapsible("Advanced")
+        fold.addWidget(advanced)
+        fold.collapse(animate=False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(main)
+        layout.addWidget(fold)
+
+    def settings(self) -> FitSettings:
+        """Return the settings as entered.
+
+        Raises
+        ------
+        ValueError
+            If a value is out of range.
+        """
+        values = {name: widget.value for name, widget in self.fields.items()}
+        for name, field in FitSettings.model_fields.items():
+            if _is_optional(field) and values[name] == 0:
+                values[name] = None
+        return FitSettings(**values)
+
+
+def _widget(name: str, field: FieldInfo, value: Any) -> ValueWidget:
+    options: dict[str, Any] = {"name": name, "tooltip": field.description or ""}
+    kind = _plain_type(field.annotation)
+    if get_origin(kind) is Literal:
+        return ComboBox(choices=list(get_args(kind)), value=value, **options)
+    if kind is bool:
+        return CheckBox(value=value, text="", **options)
+    if kind is int:
+        limits: dict[str, Any] = {"min": _limit(field, "ge", 0), "max": _limit(field, "le", 10_000)}
+        return SpinBox(value=value, **limits, **options)
+    widget = FloatSpinBox(value=value or 0.0, min=0.0, max=1000.0, step=_step(value), **options)
+    widget.native.setDecimals(4)
+    if _is_optional(field):
+        # The lowest value stands for None.
+        widget.native.setSpecialValueText(AUTOMATIC)
+    return widget
+
+
+def _plain_type(annotation: Any) -> Any:
+    """Return the type without Annotated and without None."""
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
+    if get_origin(annotation) is Literal or not choices:
+        return annotation
+    return _plain_type(choices[0])
+
+
+def _is_optional(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
+
+
+def _limit(field: FieldInfo, name: str, default: int) -> int:
+    found = [getattr(limit, name) for limit in field.metadata if hasattr(limit, name)]
+    return int(found[0]) if found else default
+
+
+def _step(value: float | None) -> float:
+    return 0.1 if not value else 10.0 ** (len(str(int(value))) - 1) if value >= 1 else value / 2

@@ -1,0 +1,152 @@
+"""Where layers lie in space, and how a layer becomes a stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_deltamic.imaging import ImageStack
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """How um of a stack map to napari's world, along the layer's last three axes.
+
+    Attributes
+    ----------
+    spacing, origin
+        (3,) voxel size and centre of voxel (0, 0, 0) in um.
+    um_per_unit
+        (3,) um in one unit of the layer's axes.
+    affine
+        (4, 4) the layer's extra transform.
+    units, axis_labels
+        The layer's own, of the last three axes.
+    is_known
+        False where the layer has neither a scale nor a unit, so that the voxel size is a guess.
+    """
+
+    spacing: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    um_per_unit: NDArray[np.float64]
+    affine: NDArray[np.float64]
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+    is_known: bool
+
+    def layer_options(
+        self, spacing: Any = (1.0, 1.0, 1.0), origin: Any = (0.0, 0.0, 0.0)
+    ) -> dict[str, Any]:
+        """Return the arguments that place a layer whose data coordinates are these in um.
+
+        By default those of a surface with vertices in um; for an image give its voxel size and
+        the centre of its first voxel.
+        """
+        return {
+            "scale": np.asarray(spacing) / self.um_per_unit,
+            "translate": np.asarray(origin) / self.um_per_unit,
+            "affine": self.affine,
+            "units": self.units,
+            "axis_labels": self.axis_labels,
+        }
+
+
+def placement_of(layer: Layer) -> Placement:
+    """Return where a layer's last three axes lie.
+
+    Raises
+    ------
+    ValueError
+        If the layer has fewer than three axes, is rotated or sheared, mirrored, or measures space
+        in something that is not a length.
+    """
+    name = layer.name
+    if layer.ndim < 3:
+        raise ValueError(f"layer {name!r} has {layer.ndim} axes; a stack (Z, Y, X) is needed")
+    if not np.allclose(layer.rotate, np.eye(layer.ndim)) or np.any(np.asarray(layer.shear)):
+        raise ValueError(
+            f"layer {name!r} is rotated or sheared; reset its transform or resample it first"
+        )
+    um_per_unit = np.array([_um_per_unit(unit, name) for unit in layer.units[-3:]])
+    scale = np.asarray(layer.scale[-3:], dtype=np.float64)
+    if (scale <= 0).any():
+        raise ValueError(f"layer {name!r} has the scale {scale}; voxel sizes must be positive")
+    in_pixels = all(str(unit) in ("pixel", "dimensionless") for unit in layer.units[-3:])
+    return Placement(
+        spacing=scale * um_per_unit,
+        origin=np.asarray(layer.translate[-3:], dtype=np.float64) * um_per_unit,
+        um_per_unit=um_per_unit,
+        affine=np.asarray(layer.affine.affine_matrix, dtype=np.float64)[-4:, -4:],
+        units=tuple(layer.units[-3:]),
+        axis_labels=tuple(layer.axis_labels[-3:]),
+        is_known=not (in_pixels and np.all(scale == 1.0)),
+    )
+
+
+def _um_per_unit(unit: Any, name: str) -> float:
+    if str(unit) in ("pixel", "dimensionless"):
+        return 1.0
+    try:
+        return float((1.0 * unit).to("micrometer").magnitude)
+    except Exception:
+        raise ValueError(
+            f"layer {name!r} measures space in {unit}; give its axes a unit of length"
+        ) from None
+
+
+@dataclass(frozen=True, eq=False)
+class StackSource:
+    """A 3D view of a layer's data, with its place; loading it is left to a worker."""
+
+    name: str
+    data: Any
+    placement: Placement
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y and x."""
+        z, y, x = self.data.shape
+        return int(z), int(y), int(x)
+
+    def load(self) -> ImageStack:
+        """Return the stack; may read from disk, and raises ValueError for NaN and the like."""
+        from napari_deltamic.imaging import ImageStack
+
+        return ImageStack(np.asarray(self.data), self.placement.spacing, self.placement.origin)
+
+
+def stack_source(layer: Layer, point: tuple[float, ...] = ()) -> StackSource:
+    """Return the stack of an Image or Labels layer at the sliders' position.
+
+    Parameters
+    ----------
+    layer
+        An Image or Labels layer with at least three axes; the last three are space.
+    point
+        The viewer's position in world coordinates; its axes that the layer has beyond three choose
+        the frame or channel.
+
+    Raises
+    ------
+    ValueError
+        If the layer is RGB or has fewer than three axes; see also :func:`placement_of`.
+    """
+    if getattr(layer, "rgb", False):
+        raise ValueError(
+            f"layer {layer.name!r} is a colour (RGB) image; split it into channels and choose one"
+        )
+    placement = placement_of(layer)
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    leading = layer.ndim - 3
+    if leading:
+        position = np.asarray((0.0,) * layer.ndim + tuple(point))[-layer.ndim :][:leading]
+        index = np.rint((position - layer.translate[:leading]) / layer.scale[:leading])
+        last = np.array(data.shape[:leading]) - 1
+        data = data[tuple(np.clip(index, 0, last).astype(int))]
+    return StackSource(layer.name, data, placement)

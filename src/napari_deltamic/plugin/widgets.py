@@ -1,0 +1,134 @@
+"""Small widgets that several docks use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+    from napari_deltamic.plugin.live_view import LiveView
+
+AUTOMATIC = "automatic"
+
+
+class Dock(QWidget):
+    """A dock's content in a scroll area, so that it fits small screens; tells the view its window.
+
+    Subclasses put their widgets into ``self.content``.
+    """
+
+    def __init__(self, view: LiveView) -> None:
+        super().__init__()
+        self._view = view
+        inner = QWidget()
+        self.content = QVBoxLayout()
+        # What a dock has no use for stays empty below its widgets.
+        column = QVBoxLayout(inner)
+        column.addLayout(self.content)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self.setMinimumWidth(330)
+
+    def showEvent(self, event: object) -> None:  # noqa: N802
+        """Let the view watch the window that the dock has been put into."""
+        super().showEvent(event)
+        self._view.watch(self.window())
+
+
+class LayerChooser(QComboBox):
+    """A list of the viewer's layers of one type, kept up to date.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers to list.
+    layer_type
+        Such as ``napari.layers.Image``.
+    empty_text
+        What to show while there is none.
+    """
+
+    layer_changed = Signal()
+
+    def __init__(self, viewer: Viewer, layer_type: type[Layer], empty_text: str) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._type = layer_type
+        self.setPlaceholderText(empty_text)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumContentsLength(12)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(self.refresh)
+        viewer.layers.events.renamed.connect(self.refresh)
+        self.refresh()
+        self.currentIndexChanged.connect(lambda _: self.layer_changed.emit())
+
+    @property
+    def layer(self) -> Layer | None:
+        """The chosen layer."""
+        chosen = self.currentData()
+        return chosen if chosen is not None and chosen in self._viewer.layers else None
+
+    def choose(self, layer: Layer) -> None:
+        """Choose a layer of the list."""
+        index = self._index_of(layer)
+        if index >= 0:
+            self.setCurrentIndex(index)
+
+    def refresh(self) -> None:
+        """List the layers anew and keep the choice, or take the newest."""
+        before, name_before = self.currentData(), self.currentText()
+        layers = [layer for layer in self._viewer.layers if isinstance(layer, self._type)]
+        self.blockSignals(True)
+        self.clear()
+        for layer in layers:
+            self.addItem(layer.name, layer)
+        kept = self._index_of(before)
+        self.setCurrentIndex(kept if kept >= 0 else len(layers) - 1)
+        self.blockSignals(False)
+        if self.currentData() is not before or self.currentText() != name_before:
+            self.layer_changed.emit()
+
+    def _index_of(self, layer: Layer | None) -> int:
+        # Not "is": docks may get layers wrapped in napari's proxy, which compares as equal.
+        matches = [k for k in range(self.count()) if self.itemData(k) == layer]
+        return matches[0] if matches else -1
+
+
+class MessageLabel(QLabel):
+    """Text under a field: plain, or set off as a warning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.hide()
+
+    def say(self, text: str, *, warning: bool = False) -> None:
+        """Show a text; an empty one hides the label."""
+        self.setText(text)
+        self.setStyleSheet(
+            "background: #6b5300; color: #fff3c4; border-radius: 3px; padding: 5px;"
+            if warning
+            else ""
+        )
+        self.setVisible(bool(text))
