@@ -30,7 +30,7 @@ def self_intersections(mesh: TriangleMesh) -> NDArray[np.int64]:
 
 
 def _contacts(mesh: TriangleMesh) -> NDArray[np.int64]:
-    """Return (N, 2) all pairs of faces in contact, neighbours and faces with themselves included."""
+    """Return (N, 2) all pairs of faces in contact, also neighbours and faces with themselves."""
     import fcl
 
     model = fcl.BVHModel()

@@ -27,6 +27,8 @@ from napari_deltamic.mesh.remesh.working_mesh import (
 SHORTEST = 4.0 / 5.0
 """Edges shorter than this, in units of the length asked for, are collapsed."""
 _MAX_ROUNDS = 20
+# The shorter an edge, the longer its collapse may make others: they are split again later.
+_LENIENCE = 0.5
 # Halfway is best for the faces' shape, so it wins unless it is this much farther off the surface.
 _MIDDLE_BONUS = 0.5
 
@@ -157,20 +159,22 @@ def _merging_error(mesh: WorkingMesh, gone: int, kept: int, goal: Vector) -> flo
 @njit(cache=True, nogil=True)
 def _keeps_shape(mesh: WorkingMesh, gone: int, kept: int, goal: Vector) -> bool:
     """Return whether the merged vertex folds no face over and gets no edge that is too long."""
+    longest = LONGEST + _LENIENCE * (SHORTEST - length_ratio(mesh, gone, kept))
     return (
-        _reaches(mesh, gone, goal)
-        and _reaches(mesh, kept, goal)
+        _reaches(mesh, gone, goal, longest)
+        and _reaches(mesh, kept, goal, longest)
         and may_move(mesh, gone, goal, kept)
         and may_move(mesh, kept, goal, gone)
     )
 
 
 @njit(cache=True, nogil=True)
-def _reaches(mesh: WorkingMesh, vertex: int, goal: Vector) -> bool:
+def _reaches(mesh: WorkingMesh, vertex: int, goal: Vector, longest: float) -> bool:
+    """Return whether a vertex' neighbours are within so many asked-for lengths of a point."""
     corner = mesh.first_corner[vertex]
     while corner != NONE:
         for neighbour in others(mesh, corner):
-            limit = LONGEST * 0.5 * (mesh.target[vertex] + mesh.target[neighbour])
+            limit = longest * 0.5 * (mesh.target[vertex] + mesh.target[neighbour])
             if squared_distance(goal, row(mesh.position, neighbour)) > limit * limit:
                 return False
         corner = mesh.next_corner[corner]

@@ -21,9 +21,7 @@ _SWEEPS, _LAST_SWEEPS = 1, 2
 _SETTLED = 1.03
 
 
-def remesh(
-    mesh: TriangleMesh, edge_length: float | ArrayLike, iterations: int = 5
-) -> TriangleMesh:
+def remesh(mesh: TriangleMesh, edge_length: float | ArrayLike, iterations: int = 5) -> TriangleMesh:
     """Return the same surface with nearly equilateral faces of the edge length asked for.
 
     Long edges are split, short ones collapsed, edges flipped and vertices moved along the surface,

@@ -21,7 +21,9 @@ from napari_deltamic.mesh.remesh.working_mesh import (
 _MAX_ROUNDS = 4
 # Faces wished for at a vertex inside an interface, and at a line on each side of it.
 _AROUND, _AT_LINE = 6, 3
+# Growth of the strain at three of the vertices that the fourth cannot be expected to make up for.
 _HOPELESS = 3
+# Quality that both new faces need, unless the old ones were worse.
 _FLATTEST = 0.3
 # Cosine of the largest angle between faces before and after; a flip must not cut off an edge.
 _SHARPEST = 0.75
@@ -33,7 +35,7 @@ def flip_edges(mesh: WorkingMesh) -> None:
     for _ in range(_MAX_ROUNDS):
         done = 0
         for face in range(mesh.size[FACES]):
-            a, b, c = row(mesh.faces, face)
+            a, b, c = mesh.faces[face, 0], mesh.faces[face, 1], mesh.faces[face, 2]
             if a == NONE:
                 continue
             corners = row(mesh.position, a), row(mesh.position, b), row(mesh.position, c)
@@ -88,7 +90,7 @@ def _flip(mesh: WorkingMesh, corner: int, sliver: bool) -> bool:
 def _strain(mesh: WorkingMesh, vertex: int, interface: int, change: int) -> int:
     """Return by how much (faces - wished for)^2 grows if the vertex gets ``change`` more faces."""
     if mesh.stratum[vertex] == REGULAR:
-        return 2 * change * (mesh.valence[vertex] - _AROUND) + 1
+        return int(2 * change * (mesh.valence[vertex] - _AROUND) + 1)
     if mesh.stratum[vertex] == LINE:
         return 2 * change * (_faces_in(mesh, vertex, interface) - _AT_LINE) + 1
     return 0

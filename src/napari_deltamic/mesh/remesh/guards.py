@@ -7,8 +7,8 @@ from numba import njit
 
 from napari_deltamic.mesh.remesh.vectors import (
     Vector,
-    doubled_area_normal,
     dot,
+    doubled_area_normal,
     minus,
     plus,
     row,
@@ -27,7 +27,7 @@ LARGEST_TURN = 0.5
 # Twice the area over the longest edge squared: 0.87 for an equilateral face, 0 for a flat one.
 SLIVER = 0.15
 # A sliver may get flatter by this factor in one step, but never flatter than this.
-_FLATTENING, _FLATTEST = 0.7, 1e-3
+_FLATTENING, _FLATTEST = 0.5, 1e-3
 # Cosine of the angle by which a line turns at a vertex that is to be kept as its corner.
 _STRAIGHTEST_BEND = 0.7
 
@@ -56,10 +56,13 @@ def turns_less(one: Vector, two: Vector, cosine: float) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def may_move(mesh: WorkingMesh, vertex: int, goal: Vector, without: int) -> bool:
+def may_move(
+    mesh: WorkingMesh, vertex: int, goal: Vector, without: int, turn: float = LARGEST_TURN
+) -> bool:
     """Return whether a vertex can go somewhere else without folding or flattening its faces.
 
-    Faces that also have the vertex ``without`` are left out (-1 for none).
+    Faces that also have the vertex ``without`` are left out (-1 for none); no other may turn by
+    more than the angle whose cosine is ``turn``.
     """
     here = row(mesh.position, vertex)
     if goal == here:
@@ -77,10 +80,10 @@ def may_move(mesh: WorkingMesh, vertex: int, goal: Vector, without: int) -> bool
             least = _FLATTENING * face_quality(here, x, y)
             if face_quality(goal, x, y) < max(least, _FLATTEST):
                 return False
-        if turns_less(old, new, LARGEST_TURN):
+        if turns_less(old, new, turn):
             continue
         # A sliver's own normal says little: the surface around it may decide.
-        if not sliver or not turns_less(_mean_normal(mesh, vertex, here), new, LARGEST_TURN):
+        if not sliver or not turns_less(_mean_normal(mesh, vertex, here), new, turn):
             return False
     return True
 
@@ -151,4 +154,4 @@ def is_bend(mesh: WorkingMesh, vertex: int) -> bool:
     first, second = line_ends(mesh, vertex)
     here = row(mesh.position, vertex)
     one, two = minus(here, row(mesh.position, first)), minus(row(mesh.position, second), here)
-    return dot(one, two) < _STRAIGHTEST_BEND * np.sqrt(dot(one, one) * dot(two, two))
+    return bool(dot(one, two) < _STRAIGHTEST_BEND * np.sqrt(dot(one, one) * dot(two, two)))

@@ -18,6 +18,7 @@ from napari_deltamic.mesh.remesh.vectors import (
     Vector,
     cross,
     dot,
+    doubled_area_normal,
     minus,
     plus,
     row,
@@ -31,6 +32,10 @@ _ROUND, _SHARP = 0.95, 0.8
 # The same for the lift over the height of the narrowest face: neighbours would run into each other.
 _GENTLE, _STEEP = 0.15, 0.3
 _MAX_STEPS = 1000
+_TINY = 1e-100
+# A foot within a face is taken without looking at its neighbours if its squared distance is less
+# than this share of the doubled area.
+_CLOSE = 1e-3
 
 
 class Reference(NamedTuple):
@@ -91,7 +96,9 @@ def _corner_normals(
     corners = vertices[faces]
     edges = np.roll(corners, -1, axis=1) - corners
     length = np.linalg.norm(edges, axis=2)
-    height = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / length.max(axis=1)
+    height = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / np.maximum(
+        length.max(axis=1), _TINY
+    )
     edges /= np.where(length > 0, length, 1.0)[..., None]
     normals = np.cross(edges[:, 0], edges[:, 1])
     size = np.linalg.norm(normals, axis=1)
@@ -104,9 +111,10 @@ def _corner_normals(
         group = np.unique(keys, return_inverse=True)[1].reshape(-1)
     count = int(group.max(initial=-1)) + 1
     weighted = (angles[..., None] * normals[:, None]).reshape(-1, 3)
-    mean = np.stack([np.bincount(group, weighted[:, axis], count) for axis in range(3)], axis=1)
+    sums = [np.bincount(group, weighted[:, axis], count) for axis in range(3)]
+    mean = np.stack(sums, axis=1).astype(np.float64)
     size = np.linalg.norm(mean, axis=1)
-    mean /= np.where(size > 0, size, 1.0)[:, None]
+    mean = mean / np.where(size > 0, size, 1.0)[:, None]
 
     cosine = np.einsum("ij,ij->i", mean[group], np.repeat(normals, 3, axis=0))
     sharpest = np.ones(count)
@@ -120,14 +128,12 @@ def _corner_normals(
     )
     lift = (rise * length).max(axis=1) / 8
     steepest = np.zeros(count)
-    np.maximum.at(steepest, group, np.repeat(lift / np.maximum(height, 1e-300), 3))
+    np.maximum.at(steepest, group, np.repeat(lift / np.maximum(height, _TINY), 3))
     fade = np.sqrt(np.minimum(fade, np.clip((_STEEP - steepest) / (_STEEP - _GENTLE), 0.0, 1.0)))
     return np.ascontiguousarray((mean * fade[:, None])[group])
 
 
-def _segments_beyond(
-    segments: NDArray[np.int64], stratum: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _segments_beyond(segments: NDArray[np.int64], stratum: NDArray[np.int64]) -> NDArray[np.int64]:
     beyond = np.full((len(segments), 2), NONE)
     ends = segments.ravel()
     order = np.argsort(ends, kind="stable")
@@ -143,7 +149,7 @@ def _segment_tangents(
     vertices: NDArray[np.float64], segments: NDArray[np.int64], beyond: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     along = vertices[segments[:, 1]] - vertices[segments[:, 0]]
-    along /= np.maximum(np.linalg.norm(along, axis=1), np.finfo(float).tiny)[:, None]
+    along /= np.maximum(np.linalg.norm(along, axis=1), _TINY)[:, None]
     tangents = np.repeat(along[:, None], 2, axis=1)
     segment, side = np.nonzero(beyond != NONE)
     following = along[beyond[segment, side]]
@@ -153,7 +159,7 @@ def _segment_tangents(
     mean = along[segment] + following
     size = np.linalg.norm(mean, axis=1)
     smooth = size > 2 * _SHARP
-    tangents[segment[smooth], side[smooth]] = (mean / np.maximum(size, 1e-300)[:, None])[smooth]
+    tangents[segment[smooth], side[smooth]] = (mean / np.maximum(size, _TINY)[:, None])[smooth]
     return np.ascontiguousarray(tangents.reshape(-1, 3))
 
 
@@ -167,30 +173,45 @@ def put_on_sheet(reference: Reference, point: Vector, near: int) -> tuple[int, V
         The face of the reference, the lifted position and the edge length asked for there.
     """
     best = near
-    weights, squared = _foot_on_face(reference, point, best)
+    weights, squared = foot_on_face(reference, point, best)
     interface = reference.interface[near]
     for _ in range(_MAX_STEPS):
-        if min(weights) > 0.0:
+        if min(weights) > 0.0 and squared < _CLOSE * _doubled_area(reference, best):
             break
-        corner = 0
-        if weights[1] > weights[0]:
-            corner = 1
-        if weights[2] > weights[corner]:
-            corner = 2
-        vertex = reference.faces[best, corner]
         start = best
-        for index in range(reference.first_face[vertex], reference.first_face[vertex + 1]):
-            face = reference.vertex_faces[index]
-            if face in (start, best) or reference.interface[face] != interface:
-                continue
-            face_weights, face_squared = _foot_on_face(reference, point, face)
-            if face_squared < squared:
-                best, weights, squared = face, face_weights, face_squared
+        # The corner nearest to the foot sees most of the better faces, and if not, the others may.
+        first = 0
+        if weights[1] > weights[0]:
+            first = 1
+        if weights[2] > weights[first]:
+            first = 2
+        for turn in range(3):
+            vertex = reference.faces[start, (first + turn) % 3]
+            for index in range(reference.first_face[vertex], reference.first_face[vertex + 1]):
+                face = reference.vertex_faces[index]
+                if face in (start, best) or reference.interface[face] != interface:
+                    continue
+                face_weights, face_squared = foot_on_face(reference, point, face)
+                if face_squared < squared:
+                    best, weights, squared = face, face_weights, face_squared
+            if best != start:
+                break
         if best == start:
             break
-    return best, _lifted_from_face(reference, best, weights), _target_on_face(
-        reference, best, weights
+    return (
+        best,
+        _lifted_from_face(reference, best, weights),
+        _target_on_face(reference, best, weights),
     )
+
+
+@njit(cache=True, nogil=True)
+def _doubled_area(reference: Reference, face: int) -> float:
+    a = row(reference.vertices, reference.faces[face, 0])
+    b = row(reference.vertices, reference.faces[face, 1])
+    c = row(reference.vertices, reference.faces[face, 2])
+    normal = doubled_area_normal(a, b, c)
+    return float(np.sqrt(dot(normal, normal)))
 
 
 @njit(cache=True, nogil=True)
@@ -217,7 +238,7 @@ def _lifted_from_face(reference: Reference, face: int, weights: Vector) -> Vecto
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _foot_on_face(reference: Reference, point: Vector, face: int) -> tuple[Vector, float]:
+def foot_on_face(reference: Reference, point: Vector, face: int) -> tuple[Vector, float]:
     """Return the barycentric weights of the nearest point of a face, and its squared distance."""
     a = row(reference.vertices, reference.faces[face, 0])
     b = row(reference.vertices, reference.faces[face, 1])

@@ -10,8 +10,8 @@ from napari_deltamic.mesh.remesh.reference import Reference, put_on_line, put_on
 from napari_deltamic.mesh.remesh.vectors import (
     Vector,
     cross,
-    doubled_area_normal,
     dot,
+    doubled_area_normal,
     minus,
     plus,
     row,

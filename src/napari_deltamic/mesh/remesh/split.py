@@ -7,7 +7,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh.remesh.guards import may_move
-from napari_deltamic.mesh.remesh.reference import Reference, put_on_line, put_on_sheet
+from napari_deltamic.mesh.remesh.reference import (
+    Reference,
+    foot_on_face,
+    put_on_line,
+    put_on_sheet,
+)
 from napari_deltamic.mesh.remesh.vectors import plus, row, set_row, squared_distance, times
 from napari_deltamic.mesh.remesh.working_mesh import (
     FACES,
@@ -27,6 +32,8 @@ from napari_deltamic.mesh.remesh.working_mesh import (
 LONGEST = 4.0 / 3.0
 """Edges longer than this, in units of the length asked for, are split."""
 _MAX_ROUNDS = 60
+# Cosine of the largest angle by which rounding may turn the faces at a new vertex.
+_LARGEST_TURN = 0.94
 
 
 def split_long_edges(mesh: WorkingMesh, reference: Reference) -> WorkingMesh:
@@ -76,7 +83,7 @@ def edges_outside(
 def length_ratio(mesh: WorkingMesh, a: int, b: int) -> float:
     """Return the length of edge ab in units of the length asked for there."""
     squared = squared_distance(row(mesh.position, a), row(mesh.position, b))
-    return np.sqrt(squared) / (0.5 * (mesh.target[a] + mesh.target[b]))
+    return float(np.sqrt(squared) / (0.5 * (mesh.target[a] + mesh.target[b])))
 
 
 @njit(cache=True, nogil=True)
@@ -92,23 +99,32 @@ def _split_edges(mesh: WorkingMesh, reference: Reference, edges: NDArray[np.int6
             place, goal, target = put_on_line(reference, centre, near)
         else:
             mesh.stratum[middle] = REGULAR
-            near = _face_of_reference_near(mesh, middle)
+            near = _face_of_reference_near(mesh, reference, middle)
             place, goal, target = put_on_sheet(reference, centre, near)
         mesh.place[middle], mesh.target[middle] = place, target
-        if may_move(mesh, middle, goal, NONE):
+        if may_move(mesh, middle, goal, NONE, _LARGEST_TURN):
             set_row(mesh.position, middle, goal)
 
 
 @njit(cache=True, nogil=True)
-def _face_of_reference_near(mesh: WorkingMesh, middle: int) -> int:
-    """Return a face of the reference to start from for a new vertex inside an interface."""
+def _face_of_reference_near(mesh: WorkingMesh, reference: Reference, middle: int) -> int:
+    """Return the face of the reference nearest to a new vertex of those known around it."""
+    here = row(mesh.position, middle)
+    best, squared = NONE, np.inf
     corner = mesh.first_corner[middle]
     while corner != NONE:
-        for neighbour in others(mesh, corner):
-            if mesh.stratum[neighbour] == REGULAR:
-                return mesh.place[neighbour]
+        known = mesh.near[corner >> 2]
+        first, second = others(mesh, corner)
+        at_first = mesh.place[first] if mesh.stratum[first] == REGULAR else known
+        at_second = mesh.place[second] if mesh.stratum[second] == REGULAR else known
+        for candidate in (known, at_first, at_second):
+            if candidate == best:
+                continue
+            distance = foot_on_face(reference, here, candidate)[1]
+            if distance < squared:
+                best, squared = candidate, distance
         corner = mesh.next_corner[corner]
-    return mesh.near[mesh.first_corner[middle] >> 2]
+    return best
 
 
 @njit(cache=True, nogil=True)
@@ -127,7 +143,7 @@ def _split(mesh: WorkingMesh, a: int, b: int) -> int:
         if b in others(mesh, corner):
             _cut_face(mesh, corner >> 2, a, b, middle)
         corner = following
-    return middle
+    return int(middle)
 
 
 @njit(cache=True, nogil=True)

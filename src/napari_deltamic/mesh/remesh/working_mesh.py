@@ -188,4 +188,4 @@ def is_special(mesh: WorkingMesh, a: int, b: int) -> bool:
 def new_stamp(mesh: WorkingMesh) -> int:
     """Return a number that marks no vertex yet."""
     mesh.size[STAMP] += 1
-    return mesh.size[STAMP]
+    return int(mesh.size[STAMP])
