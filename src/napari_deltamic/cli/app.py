@@ -35,6 +35,7 @@ app = App(
     help_epilogue="Lengths are in um and axes in (z, y, x) order. "
     "Ctrl-C ends a fit early and keeps its best mesh; pressed twice it aborts.",
     version=_version,
+    default_parameter=Parameter(negative_iterable=()),
 )
 # By name, so that one command does not pay for the imports of the others.
 for _name, _help in COMMANDS.items():

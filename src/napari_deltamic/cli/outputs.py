@@ -8,39 +8,28 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.imaging import ImageStack
     from napari_deltamic.mesh import TriangleMesh
 
-MEASURES = (
-    "region",
-    "volume_um3",
-    "area_um2",
-    "centroid_z_um",
-    "centroid_y_um",
-    "centroid_x_um",
-    "sphericity",
-    "mean_curvature_per_um",
-)
 LIBRARIES = ("napari-deltamic", "numpy", "scipy", "torch", "numba", "scikit-image", "trimesh")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a name to write to; when that succeeds, put the file in the place of ``path``."""
-    # The whole suffix is kept because writers choose the format by it.
+    # The ending is kept because writers choose the format by it.
     partial = path.with_name(f".{os.getpid()}-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield partial
         os.replace(partial, path)
@@ -63,58 +52,41 @@ def write_fit(
         What came out.
     facts
         More entries for ``fit.json``.
+
+    Raises
+    ------
+    OSError
+        If the directory or a file cannot be written.
     """
     from napari_deltamic.cli.picture import draw_fit
+    from napari_deltamic.imaging import write_stack
 
+    directory.mkdir(parents=True, exist_ok=True)
     write_mesh_files(directory, result.mesh)
-    write_image(directory / "rendering.ome.tif", result.image, stack.spacing, stack.origin)
+    write_stack(directory / "rendering.ome.tif", result.image, stack.spacing)
     write_measures(directory / "measures.csv", result.mesh)
+    write_json(directory / "fit.json", {**(facts or {}), **fit_facts(stack, result)})
     with replacing(directory / "picture.png") as name:
         draw_fit(stack, result).savefig(name, dpi=130)
-    write_json(directory / "fit.json", {**(facts or {}), **fit_facts(stack, result)})
 
 
 def write_mesh_files(directory: Path, mesh: TriangleMesh) -> None:
     """Write ``mesh.ply``, for other programs, and ``mesh.rec``, which keeps the regions."""
     from napari_deltamic.mesh import write_mesh
 
-    for name in ("mesh.ply", "mesh.rec"):
-        with replacing(directory / name) as partial:
-            write_mesh(mesh, partial)
+    with warnings.catch_warnings():
+        # That .ply keeps no regions does not matter beside the .rec file.
+        warnings.filterwarnings("ignore", message=".*keeps no region labels")
+        write_mesh(mesh, directory / "mesh.ply")
+    write_mesh(mesh, directory / "mesh.rec")
 
 
-def write_image(
-    path: Path,
-    image: NDArray[np.floating],
-    spacing: ArrayLike,
-    origin: ArrayLike = (0.0, 0.0, 0.0),
-) -> None:
-    """Write a (Z, Y, X) image as an OME-TIFF with its voxel size and position in um."""
-    import tifffile
+def write_measures(path: Path, mesh: TriangleMesh) -> None:
+    """Write the measures of every region as CSV."""
+    from napari_deltamic.mesh.measures import measure, write_measures_csv
 
-    z, y, x = (float(step) for step in np.asarray(spacing))
-    corner = [float(position) for position in np.asarray(origin)]
-    planes = len(image)
-    metadata: dict[str, Any] = {
-        "axes": "ZYX",
-        "PhysicalSizeZ": z,
-        "PhysicalSizeY": y,
-        "PhysicalSizeX": x,
-        **{f"PhysicalSize{axis}Unit": "µm" for axis in "ZYX"},
-        "Plane": {
-            "TheZ": list(range(planes)),
-            "TheC": [0] * planes,
-            "TheT": [0] * planes,
-            "PositionX": [corner[2]] * planes,
-            "PositionY": [corner[1]] * planes,
-            "PositionZ": [corner[0] + k * z for k in range(planes)],
-            **{f"Position{axis}Unit": ["µm"] * planes for axis in "ZYX"},
-        },
-    }
     with replacing(path) as name:
-        tifffile.imwrite(
-            name, image, ome=True, photometric="minisblack", metadata=metadata, compression="zlib"
-        )
+        write_measures_csv(name, measure(mesh))
 
 
 def fit_facts(stack: ImageStack, result: FitResult) -> dict[str, Any]:
@@ -170,31 +142,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def measure_rows(mesh: TriangleMesh) -> list[tuple[float, ...]]:
-    """Return one row of :data:`MEASURES` for each region."""
-    from napari_deltamic.mesh.measures import measure
-
-    return [
-        (
-            int(one.region),
-            float(one.volume),
-            float(one.area),
-            *(float(position) for position in one.centroid),
-            float(one.sphericity),
-            float(one.mean_curvature),
-        )
-        for one in measure(mesh)
-    ]
-
-
-def write_measures(path: Path, mesh: TriangleMesh) -> None:
-    """Write the measures of every region as CSV."""
-    write_table(path, MEASURES, measure_rows(mesh))
-
-
-def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a CSV file."""
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows with the same keys as CSV."""
     with replacing(path) as name, name.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
         writer.writerows(rows)

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh.section import plane_section, plane_sections
@@ -25,7 +26,8 @@ WIDTH = 13.0
 """Inches across the figure."""
 MARGIN, GAP, PANEL_GAP = 0.35, 0.4, 0.06
 SLICES_HEIGHT_LIMIT = 7.0
-TITLE_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT, LOSS_HEIGHT = 0.45, 0.3, 0.1, 2.1
+TITLE_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT = 0.45, 0.3, 0.1
+LOSS_LEFT, LOSS_HEIGHT = 0.95, 2.1
 REGION_COLORS = (
     "#ffb000",
     "#4dc3ff",
@@ -260,7 +262,7 @@ def round_length(length: float) -> float:
 
 def _draw_loss(figure: Figure, result: FitResult, height: float) -> None:
     axes = figure.add_axes(
-        (0.75 / WIDTH, 0.55 / height, (WIDTH - 0.75 - MARGIN) / WIDTH, LOSS_HEIGHT / height)
+        (LOSS_LEFT / WIDTH, 0.55 / height, (WIDTH - LOSS_LEFT - MARGIN) / WIDTH, LOSS_HEIGHT / height)
     )
     history = np.asarray(result.loss_history, dtype=np.float64)
     axes.set_xlabel("iteration")
@@ -272,6 +274,9 @@ def _draw_loss(figure: Figure, result: FitResult, height: float) -> None:
         axes.set_xlim(0.5, len(history) + 0.5)
         if (history > 0).all():
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
     # A stage sees more detail than the one before, so its losses are another curve.
     for start, end in zip(result.stage_starts, [*result.stage_starts[1:], None], strict=True):
         stage = history[start:end]

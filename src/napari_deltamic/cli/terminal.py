@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from typing import Any
 
 from rich.console import Console
 
@@ -18,7 +20,7 @@ def errors_console() -> Console:
 
 
 def start_logging(level: int) -> None:
-    """Show the package's log messages from this level up on the error console."""
+    """Show the package's log messages from this level up, and warnings, on the error console."""
     from rich.logging import RichHandler
 
     logger = logging.getLogger("napari_deltamic")
@@ -27,3 +29,8 @@ def start_logging(level: int) -> None:
     ]
     logger.setLevel(level)
     logger.propagate = False
+
+    def show_warning(message: Warning | str, *_: Any) -> None:
+        logger.warning(str(message))
+
+    warnings.showwarning = show_warning  # without the line of code, which no user asked for

@@ -106,7 +106,7 @@ def step(
         for _ in range(_TRIALS if slope < 0 else 0):
             moved = position + length * direction
             there = evaluate(moved)
-            if there.loss <= here.loss + _SUFFICIENT_DECREASE * length * slope:
+            if there.objective <= here.objective + _SUFFICIENT_DECREASE * length * slope:
                 memory.remember(moved - position, there.gradient - here.gradient, smooth)
                 return moved, there
             length *= _SHRINK

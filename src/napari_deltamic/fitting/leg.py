@@ -21,6 +21,7 @@ from napari_deltamic.fitting.problem import (
     topology_of,
 )
 from napari_deltamic.fitting.progress import Progress
+from napari_deltamic.fitting.roughness import roughness
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
@@ -84,18 +85,24 @@ def run_leg(
         Why the leg ended.
     """
     topology = topology_of(progress.mesh)
-    smooth = smoother(progress.mesh, settings.smoothing)
+    reach = settings.smoothing / stage.cutoff / stage.edge_length
+    smooth = smoother(progress.mesh, reach**2)
     several = max(len(progress.brightness.membrane), len(progress.brightness.interior)) > 1
     weighted = _weighted(stage, settings)
     problem = _problem(progress, topology, stack, box, psf, stage, settings)
 
+    rough = roughness(progress.mesh, stage.offset_width)
+
     def evaluated(vertices: NDArray[np.float64]) -> Evaluation:
-        return evaluate(problem, vertices, topology, progress.brightness)
+        misfit = evaluate(problem, vertices, topology, progress.brightness)
+        energy, gradient = rough.energy(vertices)
+        weight = progress.noise
+        return misfit._replace(
+            gradient=misfit.gradient + weight * gradient, penalty=weight * energy
+        )
 
     while not (reason := _ended(progress, longest, tolerance)):
-        if progress.leg_iteration == 0 or (
-            (several or weighted) and progress.leg_iteration % _RENEWAL == 0
-        ):
+        if progress.leg_iteration % _RENEWAL == 0:
             vertices = progress.mesh.vertices
             if weighted:
                 progress.anchor = vertices, progress.brightness
@@ -104,6 +111,8 @@ def run_leg(
                 progress.brightness = solve_brightness(
                     problem, vertices, topology, progress.brightness
                 )
+            if progress.leg_iteration and (progress.stage or progress.leg):
+                progress.noise = progress.here.loss / problem.size
             progress.here = evaluated(vertices)
             progress.brightness = progress.here.brightness
         assert progress.here is not None

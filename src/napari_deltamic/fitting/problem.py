@@ -63,6 +63,13 @@ class Evaluation(NamedTuple):
     """(V, 3) of the loss in the vertices, per um."""
     brightness: Brightness
     """Scaled to fit best."""
+    penalty: float = 0.0
+    """What a prior adds to the loss; its gradient is in :attr:`gradient`."""
+
+    @property
+    def objective(self) -> float:
+        """What is minimised."""
+        return self.loss + self.penalty
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class Problem:
     """What a background of 1 looks like; None holds the background at zero."""
     energy: float
     """Squared norm of the data without the best background."""
+    size: int
+    """Number of real components of the data."""
 
 
 def topology_of(mesh: TriangleMesh) -> Topology:
@@ -267,7 +276,8 @@ def _problem(
     energy = _inner(target, target)
     if constant is not None:
         energy -= _inner(constant, target) ** 2 / _inner(constant, constant)
-    return Problem(transform, otf, project, target, constant, energy)
+    size = target.numel() * (2 if target.is_complex() else 1)
+    return Problem(transform, otf, project, target, constant, energy, size)
 
 
 def _blurred_within(

@@ -31,6 +31,7 @@ class Progress:
     anchor: tuple[NDArray[np.float64], Brightness] | None = None
     on_voxels: bool = False
     memory: Memory = field(default_factory=Memory)
+    noise: float = 0.0
     leg_losses: list[float] = field(default_factory=list)
     loss_history: list[float] = field(default_factory=list)
     stage_starts: list[int] = field(default_factory=list)

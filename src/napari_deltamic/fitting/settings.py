@@ -54,10 +54,10 @@ class FitSettings(BaseModel):
         "iterations.",
     )
     smoothing: PositiveFloat = Field(
-        4.0,
+        0.75,
         title="Smoothing of steps",
-        description="How far a vertex carries its neighbours along, as lambda of "
-        "(I + lambda L)^-2; it shapes the path, not the end of the fit.",
+        description="How far a vertex carries its neighbours along, in units of the finest detail "
+        "that the stage resolves.",
     )
     remesh: bool = Field(
         True,

@@ -19,8 +19,10 @@ _FIRST_MODES = 3.6
 _LAST_OTF = 0.02
 # Extra blur of a stage, in units of 1 / cutoff; the OTF is then about one half at the band's edge.
 _BLUR = 0.195
+_LAST_BLUR = 0.195
 # Edge length of a stage in units of 1 / cutoff, for its first and its last stage.
 _EDGES = (0.26, 0.38)
+_BENDS = (0.08, 0.02)
 
 
 class Stage(NamedTuple):
@@ -34,6 +36,8 @@ class Stage(NamedTuple):
     """Standard deviation in um of a Gaussian that data and rendering are both blurred by."""
     edge_length: float
     """Of the mesh, in um."""
+    offset_width: float
+    """Standard deviation in um of a vertex' offset from its neighbours; see :mod:`roughness`."""
 
 
 def stages(
@@ -66,8 +70,10 @@ def stages(
         edge = (_EDGES[0] + (_EDGES[1] - _EDGES[0]) * position) / cutoff
         if settings.edge_length is not None:
             edge = max(edge, settings.edge_length) if position < 1 else settings.edge_length
-        blur = _BLUR / cutoff
-        result.append(Stage(cutoff, (int(band[0]), int(band[1]), int(band[2])), blur, edge))
+        blur = (_BLUR if position < 1 else _LAST_BLUR) / cutoff
+        bend = _BENDS[0] + (_BENDS[1] - _BENDS[0]) * position
+        width = bend * cutoff * edge**2
+        result.append(Stage(cutoff, (int(band[0]), int(band[1]), int(band[2])), blur, edge, width))
     return result
 
 

@@ -54,7 +54,7 @@ def checked_mesh(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return vertices and faces as tensors of matching shape."""
     if not isinstance(vertices, torch.Tensor):
-        vertices = torch.from_numpy(np.asarray(vertices, dtype=np.float64))
+        vertices = _copied(np.asarray(vertices, dtype=np.float64))
     if (
         vertices.ndim != 2
         or vertices.shape[1] != 3

@@ -212,7 +212,8 @@ class CpuTransform:
         for first in range(rounds):
             grid[:, cut.patches.planes] = 0.0
             for chunks in _colour_chunks(cut.patches):
-                some = [(start + first, stop) for start, stop in chunks]
+                # Which patches a round adds must not depend on where the chunks begin.
+                some = [(start + (first - start) % rounds, stop) for start, stop in chunks]
                 run_chunks(
                     spread, some, rounds, vertices, faces, masses, *cut, self.plan, flat, stride
                 )

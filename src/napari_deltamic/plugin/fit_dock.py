@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -64,6 +65,7 @@ class FitDock(Dock):
         self.stop_button = QPushButton("Stop")
         self.save_button = QPushButton("Save result...")
         self.psf_label = QLabel()
+        self.psf_label.setWordWrap(True)
         self.status = MessageLabel()
         self.progress = QProgressBar()
         self.plot = LossPlot()
@@ -97,11 +99,12 @@ class FitDock(Dock):
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(8)
         self.content.addWidget(self.progress)
-        numbers = QHBoxLayout()
-        for name, label in self.values.items():
-            column = QFormLayout()
-            column.addRow(f"{name}", label)
-            numbers.addLayout(column)
+        numbers = QGridLayout()
+        for column, (name, label) in enumerate(self.values.items()):
+            title = QLabel(name)
+            title.setStyleSheet("color: #969696")
+            numbers.addWidget(title, 0, column)
+            numbers.addWidget(label, 1, column)
         self.content.addLayout(numbers)
         self.content.addWidget(self.plot)
         self.save_button.setToolTip("Mesh, measures, rendering and settings, into a folder")

@@ -19,14 +19,16 @@ class LossPlot(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = pyqtgraph.PlotWidget(background=None)
+        self.plot = pyqtgraph.PlotWidget(
+            background=None, axisItems={"left": _PowerAxis(orientation="left")}
+        )
         self.plot.setLabel("bottom", "iteration")
         self.plot.setLabel("left", "loss")
-        self.plot.setLogMode(y=True)
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
         for side in ("bottom", "left"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
             self.plot.getAxis(side).setTextPen(_GREY)
             self.plot.getAxis(side).setPen(_GREY)
         self.curve = self.plot.plot(pen=pyqtgraph.mkPen("#f5a623", width=2))
@@ -57,9 +59,19 @@ class LossPlot(QWidget):
         values = np.asarray(losses[::step], dtype=np.float64)
         iterations = 1 + step * np.arange(len(values))
         # The logarithm of a perfect fit would be minus infinity.
-        self.curve.setData(iterations, np.maximum(values, 1e-12))
+        self.curve.setData(iterations, np.log10(np.maximum(values, 1e-12)))
 
     def mark_stage(self, iteration: int) -> None:
         """Draw a line where a stage begins."""
         pen = pyqtgraph.mkPen(_GREY, style=pyqtgraph.QtCore.Qt.PenStyle.DashLine)
         self._stage_lines.append(self.plot.addLine(x=iteration, pen=pen))
+
+
+class _PowerAxis(pyqtgraph.AxisItem):
+    """An axis of logarithms that shows the numbers themselves, few enough to read."""
+
+    def tickStrings(  # noqa: N802
+        self, values: Sequence[float], scale: float, spacing: float
+    ) -> list[str]:
+        """Return the texts beside the ticks."""
+        return [f"{10.0**value:.2g}" for value in values]

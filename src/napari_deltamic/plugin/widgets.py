@@ -39,7 +39,8 @@ class Dock(QWidget):
         column = QVBoxLayout(inner)
         column.addLayout(self.content)
         column.addStretch(1)
-        area = QScrollArea()
+        self._inner, self._area = inner, QScrollArea()
+        area = self._area
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -47,11 +48,13 @@ class Dock(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
-        self.setMinimumWidth(330)
 
     def showEvent(self, event: object) -> None:  # noqa: N802
         """Let the view watch the window that the dock has been put into."""
         super().showEvent(event)
+        # Nothing may be cut off at the right, with or without a vertical scroll bar.
+        bar = self._area.verticalScrollBar().sizeHint().width()
+        self._area.setMinimumWidth(self._inner.minimumSizeHint().width() + bar)
         self._view.watch(self.window())
 
 

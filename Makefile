@@ -1,0 +1,92 @@
+# Two commands do all the set-up:
+#   make demo    install, then run the demonstration into demo-output/
+#   make test    install (system packages too, on Debian as root or with sudo), then every check
+# The rest, one check each: lint types layers docs tests; and format, bench, hooks, clean.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+# The order of the checks is the order of the report; each uses both cores by itself where it can.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_OPTIONS ?=
+
+# The environment variable, not -c, so that the build environments that pip makes obey it too;
+# relative, because pip splits it at spaces.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+INSTALL := $(BIN)/python -m pip install -qq
+
+# What Qt and OpenGL need from the system, and a screen for machines without one.
+SCREEN_PACKAGES := xvfb xauth libegl1 libgl1 libgl1-mesa-dri libglx-mesa0 libopengl0 libdbus-1-3 \
+	libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 \
+	libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
+# Recursive on purpose: xvfb-run may have been installed by the time a recipe expands this.
+SCREEN = $(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24")
+
+.PHONY: demo test lint types layers docs tests format bench hooks system-packages clean
+
+demo: $(VENV)/.installed
+	$(BIN)/napari-deltamic demo --output demo-output
+
+test: system-packages $(VENV)/.installed-dev lint types layers docs tests
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+tests: $(VENV)/.installed-dev
+	$(SCREEN) $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/napari-deltamic benchmark
+	for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+
+hooks: $(VENV)/.installed-dev
+	$(BIN)/pre-commit install
+
+system-packages:
+	@.ci/system-packages $(SCREEN_PACKAGES)
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "napari-deltamic needs Python 3.11 or newer, this is %d.%d: run make with PYTHON=python3.11, say" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/system-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The editable install reads the source where it lies, so only these two files ask for a new one.
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
+	@echo "Installing into $(VENV), a few minutes the first time"
+	$(INSTALL) -e '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.created
+	@echo "Installing the development environment into $(VENV), a few minutes the first time"
+	$(INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+# meshft is a source package whose build imports torch and setuptools from the environment.
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(INSTALL) -e '.[bench]' setuptools
+	$(INSTALL) --no-build-isolation meshft==1.1.0
+	@touch $@
+
+clean:
+	rm -rf build dist docs/_build demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache

@@ -1,0 +1,169 @@
+"""The command ``fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter, validators
+
+from napari_deltamic.cli.errors import UsageError, usage
+from napari_deltamic.cli.starting_mesh import PointsUnit
+from napari_deltamic.fitting.settings import FitSettings
+
+if TYPE_CHECKING:
+    from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.mesh import TriangleMesh
+
+FILE = validators.Path(exists=True, dir_okay=False)
+Three = tuple[float, float, float]
+START = Group("Where to start (one of these)", sort_key=1)
+SETTINGS = Group("Settings", sort_key=2)
+
+
+def fit(
+    stack: Annotated[Path, Parameter(validator=FILE)],
+    /,
+    *,
+    sigma: Three,
+    output: Annotated[Path, Parameter(alias="-o")],
+    mesh: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
+    points: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
+    radius: Annotated[float | None, Parameter(group=START)] = None,
+    points_unit: Annotated[PointsUnit, Parameter(group=START)] = "um",
+    labels: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
+    threshold: Annotated[float | None, Parameter(group=START)] = None,
+    auto: Annotated[bool, Parameter(group=START, negative="")] = False,
+    spacing: Three | None = None,
+    channel: int | None = None,
+    frame: int | None = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    settings: Annotated[Path | None, Parameter(group=SETTINGS, validator=FILE)] = None,
+    options: Annotated[FitSettings | None, Parameter(name="*", group=SETTINGS)] = None,
+) -> None:
+    """Fit meshes to an image stack.
+
+    Writes mesh.ply and mesh.rec (with regions), rendering.ome.tif, measures.csv, picture.png and
+    fit.json (settings, history, intensities) into a folder. Ctrl-C ends the fit early and keeps its
+    best mesh.
+
+    Parameters
+    ----------
+    stack
+        A TIFF, OME-TIFF or ImageJ TIFF file.
+    sigma
+        Standard deviation of the microscope's blur in um along z, y and x.
+    output
+        The folder to write into; it is made where it does not exist.
+    mesh
+        A mesh file in um.
+    points
+        A CSV file with columns z, y, x (or napari's axis-0, axis-1, axis-2): a sphere at each.
+    radius
+        Radius of these spheres in um.
+    points_unit
+        What the points are counted in.
+    labels
+        A TIFF of labels on the stack's voxels: a surface around each.
+    threshold
+        Brightness that objects are found above in the smoothed image.
+    auto
+        Find the objects automatically.
+    spacing
+        Voxel size in um along z, y and x; by default as the file says.
+    channel
+        Channel to fit, from 0, where the file has several.
+    frame
+        Time point to fit, from 0, where the file has several.
+    resume
+        Go on from where an earlier run into the same folder was stopped, with the same stack, blur
+        and settings.
+    settings
+        A JSON file of settings, or the fit.json of an earlier fit; options given here win.
+    """
+    from napari_deltamic.cli.outputs import write_fit
+    from napari_deltamic.cli.running import run_fit
+    from napari_deltamic.cli.tables import print_measures
+    from napari_deltamic.cli.terminal import errors_console
+    from napari_deltamic.imaging import read_stack
+    from napari_deltamic.optics import GaussianPSF
+
+    chosen = chosen_settings(settings, options)
+    _check_start(mesh, points, labels, threshold, auto)
+    with usage():
+        psf = GaussianPSF(sigma)
+        image = read_stack(stack, spacing, channel, frame)
+    start = _starting_mesh(image, mesh, points, radius, points_unit, labels, threshold)
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoint = output / "checkpoint.npz"
+    if resume and not checkpoint.is_file():
+        raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
+    result = run_fit(image, start, psf, chosen, checkpoint, resume)
+    facts = {"input": str(stack), "psf": {"model": "GaussianPSF", "sigma_um": list(sigma)}}
+    write_fit(output, image, result, facts)
+    print_measures(result.mesh, f"{len(result.mesh.regions)} regions fitted to {stack.name}")
+    errors_console().print(f"Wrote {output}", markup=False)
+
+
+def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettings:
+    """Return the settings of a JSON file, or the defaults, with the options given put over them."""
+    import json
+
+    from pydantic import ValidationError
+
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UsageError(f"--settings: {path} is not a JSON file: {error}") from error
+        if not isinstance(content, dict):
+            raise UsageError(f"--settings: {path} holds no settings by name")
+        found = content.get("settings", content)
+        values.update(found if isinstance(found, dict) else {})
+    if options is not None:
+        values.update(options.model_dump(exclude_unset=True))
+    try:
+        return FitSettings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"--settings: {name}: {first['msg']}, got {first['input']!r}") from error
+
+
+def _check_start(
+    mesh: Path | None,
+    points: Path | None,
+    labels: Path | None,
+    threshold: float | None,
+    auto: bool,
+) -> None:
+    automatic = auto or threshold is not None
+    given = (mesh is not None) + (points is not None) + (labels is not None) + automatic
+    if given != 1:
+        raise UsageError(
+            "give one start for the fit: --mesh, --points with --radius, --labels, --threshold or "
+            f"--auto; {given} were given"
+        )
+
+
+def _starting_mesh(
+    stack: ImageStack,
+    mesh: Path | None,
+    points: Path | None,
+    radius: float | None,
+    points_unit: PointsUnit,
+    labels: Path | None,
+    threshold: float | None,
+) -> TriangleMesh:
+    from napari_deltamic.cli.starting_mesh import mesh_from_labels, spheres_at
+    from napari_deltamic.imaging import seed_from_image
+    from napari_deltamic.mesh import read_mesh
+
+    if mesh is not None:
+        return read_mesh(mesh)
+    if points is not None:
+        return spheres_at(points, radius, points_unit, stack)
+    if labels is not None:
+        return mesh_from_labels(labels, stack)
+    return seed_from_image(stack, threshold)

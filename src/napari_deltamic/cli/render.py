@@ -1,0 +1,71 @@
+"""The command ``render``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from napari_deltamic.cli.errors import UsageError, usage
+
+FILE = validators.Path(exists=True, dir_okay=False)
+Three = tuple[float, float, float]
+
+
+def render(
+    mesh: Annotated[Path, Parameter(validator=FILE)],
+    /,
+    *,
+    shape: tuple[int, int, int],
+    spacing: Three,
+    sigma: Three,
+    output: Annotated[Path, Parameter(alias="-o")],
+    origin: Three = (0.0, 0.0, 0.0),
+    membrane: float | None = None,
+    interior: float = 0.0,
+    background: float = 0.0,
+) -> None:
+    """Render a mesh through a Gaussian microscope into an OME-TIFF.
+
+    Parameters
+    ----------
+    mesh
+        A mesh file in um: .rec with regions, or .ply, .obj, .stl, .off.
+    shape
+        Voxels of the image along z, y and x.
+    spacing
+        Voxel size in um along z, y and x.
+    sigma
+        Standard deviation of the blur in um along z, y and x.
+    output
+        The image to write, .tif; 32-bit floating point.
+    origin
+        Centre of the first voxel in um, (z, y, x).
+    membrane
+        Brightness of the surface per um^2; 1 unless the interior is given.
+    interior
+        Brightness of what the surface encloses, per um^3.
+    background
+        Brightness added to every voxel.
+    """
+    from napari_deltamic.cli.terminal import errors_console
+    from napari_deltamic.imaging import render as image_of
+    from napari_deltamic.imaging import write_stack
+    from napari_deltamic.mesh import read_mesh
+    from napari_deltamic.optics import GaussianPSF
+
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"--output: {output} must end in .tif")
+    if min(shape) < 2:
+        raise UsageError(f"--shape: needs at least two voxels along every axis, got {shape}")
+    if not output.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {output.parent}")
+    on_surface = (0.0 if interior else 1.0) if membrane is None else membrane
+    surface = read_mesh(mesh)
+    with usage():
+        image = image_of(
+            surface, GaussianPSF(sigma), shape, spacing, origin, on_surface, interior, background
+        )
+    write_stack(output, image, spacing)
+    errors_console().print(f"Wrote {output}", markup=False)

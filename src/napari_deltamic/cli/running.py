@@ -1,0 +1,49 @@
+"""A fit as the commands run it: with a progress bar, and stopped by Ctrl-C with its result kept."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_deltamic.cli.interrupt import stop_on_interrupt
+from napari_deltamic.cli.progress import fit_progress
+from napari_deltamic.cli.terminal import errors_console
+
+if TYPE_CHECKING:
+    from napari_deltamic.fitting import FitResult, FitSettings
+    from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.mesh import TriangleMesh
+    from napari_deltamic.optics import PSF
+
+_log = logging.getLogger(__name__)
+
+
+def run_fit(
+    stack: ImageStack,
+    mesh: TriangleMesh,
+    psf: PSF,
+    settings: FitSettings,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> FitResult:
+    """Fit with a progress bar; the first Ctrl-C ends the fit with the best mesh so far."""
+    from napari_deltamic.fitting import fit
+
+    with stop_on_interrupt() as pressed, fit_progress() as on_state:
+        result = fit(
+            stack,
+            mesh,
+            psf,
+            settings,
+            on_state,
+            should_stop=pressed,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+    target = errors_console()
+    steps = len(result.loss_history)
+    target.print(f"Ended after {steps} iterations: {result.stop_reason}.", markup=False)
+    for warning in result.warnings:
+        _log.warning(warning)
+    return result

@@ -1,0 +1,60 @@
+"""Tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from napari_deltamic.cli.terminal import console
+
+if TYPE_CHECKING:
+    from napari_deltamic.mesh import TriangleMesh
+
+
+def print_table(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1
+) -> None:
+    """Print a table; the first ``words`` columns hold words, the others numbers."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_header=any(header),
+    )
+    for number, name in enumerate(header):
+        table.add_column(name, justify="left" if number < words else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def print_measures(mesh: TriangleMesh, title: str) -> None:
+    """Print the measures of every region of a mesh."""
+    from napari_deltamic.mesh import measure
+
+    print_table(
+        title,
+        (
+            "region",
+            "volume\n(µm³)",
+            "area\n(µm²)",
+            "centroid z, y, x\n(µm)",
+            "sphericity",
+            "mean curv.\n(1/µm)",
+        ),
+        (
+            (
+                str(one.region),
+                f"{one.volume:#.4g}",
+                f"{one.area:#.4g}",
+                ", ".join(f"{position:.3f}" for position in one.centroid),
+                f"{one.sphericity:.3f}",
+                f"{one.mean_curvature:#.4g}",
+            )
+            for one in measure(mesh)
+        ),
+    )

@@ -1,0 +1,44 @@
+"""What every test shares: the folder of real data, hypothesis profiles, the rule for screens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from napari_deltamic.imaging import local_data
+
+NEEDS_SCREEN = {"qtbot", "qapp", "make_napari_viewer", "make_napari_viewer_proxy"}
+
+# Compilation makes first calls slow, so a deadline would fail by chance; a fixed seed keeps
+# failures repeatable. "thorough" (pytest --hypothesis-profile thorough) searches anew each time.
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("default")
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that open a window; skip them where Qt would abort for want of a screen."""
+    has_screen = not sys.platform.startswith("linux") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    )
+    for item in items:
+        if NEEDS_SCREEN.isdisjoint(getattr(item, "fixturenames", ())):
+            continue
+        item.add_marker(pytest.mark.gui)
+        if not has_screen:
+            item.add_marker(pytest.mark.skip(reason="no screen: run it with make tests"))
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Return the folder of real stacks; a test that asks for it is skipped where it is absent."""
+    folder = local_data.data_folder()
+    if folder is None:
+        pytest.skip("no real data: set NAPARI_DELTAMIC_DATA to the folder that holds them")
+    return folder

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_deltamic.mesh.files import SUFFIXES, read_mesh, write_mesh
+from napari_deltamic.mesh.shapes import box, bumpy_sphere, icosphere
+from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
+
+UNLABELLED = [suffix for suffix in SUFFIXES if suffix != ".rec"]
+# The relative rounding of coordinates kept as float32.
+DIGITS = {".ply": 1e-6, ".stl": 1e-6}
+PLY_HEADER = (
+    b"ply\nformat FORMAT 1.0\nelement vertex 1000000000000\nproperty float x\nproperty float y\n"
+    b"property float z\nelement face 1000000000000\nproperty list uchar int vertex_indices\n"
+    b"end_header\n"
+)
+
+
+def two_spheres() -> TriangleMesh:
+    return concatenate([icosphere((0, 0, 0), 1.0, 2), icosphere((0, 0, 9), 2.0, 2)])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(seed=st.integers(0, 10**6))
+def test_a_written_mesh_comes_back(tmp_path_factory, suffix: str, seed: int) -> None:
+    mesh = bumpy_sphere((1, -2, 30), 3.0, 0.4, seed=seed, subdivisions=1)
+    path = tmp_path_factory.mktemp("mesh") / f"mesh{suffix}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_mesh(mesh, path)
+        back = read_mesh(str(path))
+    assert back.is_closed
+    assert back.volumes() == pytest.approx(mesh.volumes(), rel=1e-5)
+    if suffix == ".stl":
+        # Without shared vertices in the file, their order is lost; the points are not.
+        assert np.sort(back.vertices, axis=0) == pytest.approx(
+            np.sort(mesh.vertices, axis=0), rel=1e-6
+        )
+    else:
+        tolerance = DIGITS.get(suffix, 1e-15)
+        assert back.vertices == pytest.approx(mesh.vertices, rel=tolerance, abs=tolerance)
+        assert np.array_equal(back.faces, mesh.faces)
+
+
+def test_an_obj_file_holds_x_y_z_with_normals_outwards(tmp_path) -> None:
+    path = tmp_path / "box.obj"
+    write_mesh(box((0, 0, 0), (1, 2, 3)), path)
+    lines = [line.split() for line in path.read_text().splitlines()]
+    points = np.array([line[1:] for line in lines if line[:1] == ["v"]], dtype=float)
+    faces = np.array([line[1:] for line in lines if line[:1] == ["f"]], dtype=int) - 1
+    assert points.max(axis=0).tolist() == [3, 2, 1]
+    a, b, c = points[faces].transpose(1, 0, 2)
+    assert np.einsum("ij,ij->", a, np.cross(b, c)) / 6 == pytest.approx(6.0)
+
+
+def test_an_obj_file_of_others_is_read_as_x_y_z(tmp_path) -> None:
+    path = tmp_path / "tetrahedron.obj"
+    path.write_text("v 0 0 0\nv 3 0 0\nv 0 2 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")
+    mesh = read_mesh(path)
+    assert mesh.vertices.max(axis=0).tolist() == [1, 2, 3]
+    assert mesh.volumes() == pytest.approx([1.0])
+
+
+def test_geometries_of_one_file_are_joined(tmp_path) -> None:
+    cube = "v 0 0 0\nv 3 0 0\nv 0 2 0\nv 0 0 1\n"
+    faces = "o {}\nf {} {} {}\nf {} {} {}\nf {} {} {}\nf {} {} {}\n"
+    corners = np.array([1, 3, 2, 1, 2, 4, 1, 4, 3, 2, 3, 4])
+    path = tmp_path / "two.obj"
+    path.write_text(
+        cube
+        + faces.format("first", *corners)
+        + cube.replace("v ", "v 1")
+        + faces.format("second", *(corners + 4))
+    )
+    mesh = read_mesh(path)
+    assert mesh.regions.tolist() == [1, 2]
+    assert mesh.is_closed
+
+
+@pytest.mark.parametrize("suffix", UNLABELLED)
+def test_closed_pieces_become_regions(tmp_path, suffix: str) -> None:
+    path = tmp_path / f"two{suffix}"
+    with pytest.warns(UserWarning, match=r"keeps no region labels; write a \.rec"):
+        write_mesh(two_spheres(), path)
+    back = read_mesh(path)
+    assert back.regions.tolist() == [1, 2]
+    assert sorted(back.volumes()) == pytest.approx(sorted(two_spheres().volumes()), rel=1e-5)
+
+
+def test_rec_keeps_labels_without_a_word(tmp_path) -> None:
+    mesh = two_spheres()
+    labelled = TriangleMesh(mesh.vertices, mesh.faces, mesh.labels * 7)
+    path = tmp_path / "two.rec"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_mesh(labelled, path)
+        back = read_mesh(path)
+    assert np.array_equal(back.labels, labelled.labels)
+
+
+def test_rec_labels_on_the_wrong_side_are_swapped(tmp_path) -> None:
+    mesh = two_spheres()
+    path = tmp_path / "swapped.rec"
+    write_mesh(TriangleMesh(mesh.vertices, mesh.faces, mesh.labels[:, ::-1]), path)
+    with pytest.warns(UserWarning, match="have been swapped"):
+        back = read_mesh(path)
+    assert np.array_equal(back.labels, mesh.labels)
+
+
+def test_inside_out_surfaces_are_turned_with_a_word(tmp_path) -> None:
+    ball = icosphere((0, 0, 0), 1.0, 1)
+    path = tmp_path / "ball.off"
+    write_mesh(TriangleMesh(ball.vertices, ball.faces[:, ::-1]), path)
+    with pytest.warns(UserWarning, match="inside out"):
+        assert read_mesh(path).volumes()[0] > 0
+
+
+def test_mixed_winding_is_mended_with_a_word(tmp_path) -> None:
+    ball = icosphere((0, 0, 0), 1.0, 1)
+    mixed = ball.faces.copy()
+    mixed[::3] = mixed[::3, ::-1]
+    path = tmp_path / "ball.obj"
+    write_mesh(TriangleMesh(ball.vertices, mixed), path)
+    with pytest.warns(UserWarning, match="inside out"):
+        back = read_mesh(path)
+    assert back.volumes() == pytest.approx(ball.volumes())
+
+
+def test_an_open_surface_is_read_with_a_word(tmp_path) -> None:
+    ball = icosphere((0, 0, 0), 1.0, 1)
+    path = tmp_path / "open.ply"
+    write_mesh(TriangleMesh(ball.vertices, ball.faces[1:]), path)
+    with pytest.warns(UserWarning, match="not closed"):
+        assert len(read_mesh(path).faces) == len(ball.faces) - 1
+
+
+def test_missing_files_and_folders_are_said(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.obj: there is no such file"):
+        read_mesh(tmp_path / "gone.obj")
+    (tmp_path / "folder.obj").mkdir()
+    with pytest.raises(FileNotFoundError, match="it is a folder"):
+        read_mesh(tmp_path / "folder.obj")
+
+
+@pytest.mark.parametrize("name", ["mesh.vtk", "mesh", "mesh.obj.gz"])
+def test_unknown_endings_are_refused_both_ways(tmp_path, name: str) -> None:
+    with pytest.raises(ValueError, match="unknown mesh format"):
+        write_mesh(icosphere((0, 0, 0), 1.0), tmp_path / name)
+    with pytest.raises(ValueError, match="unknown mesh format"):
+        read_mesh(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("content", [b"", b"\n", b"nonsense\n1 2 3\n", bytes(range(256))])
+def test_files_that_are_no_meshes_are_refused(tmp_path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="bad") as caught:
+        read_mesh(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix"),
+    [
+        (PLY_HEADER.replace(b"FORMAT", b"ascii") + b"0 0 0\n" * 5, ".ply"),
+        (PLY_HEADER.replace(b"FORMAT", b"binary_little_endian") + bytes(99), ".ply"),
+        (bytes(80) + b"\xff\xff\xff\xff" + bytes(99), ".stl"),
+        (b"OFF\n1000000000000 1000000000000 0\n0 0 0\n", ".off"),
+        (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 99999999999\n", ".obj"),
+        (b"1000000000000\n0 0 0\n", ".rec"),
+    ],
+)
+def test_huge_counts_in_a_header_are_not_believed(tmp_path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"huge{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="huge"):
+        read_mesh(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_files_cut_short_are_refused_or_open(tmp_path, suffix: str) -> None:
+    path = tmp_path / f"cut{suffix}"
+    write_mesh(icosphere((0, 0, 0), 1.0, 2), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(0.8 * len(whole))])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = read_mesh(path)
+        except ValueError as error:
+            found = error
+    if isinstance(found, ValueError):
+        assert str(path) in str(found)
+    else:
+        assert not found.is_closed
+        assert any("not closed" in str(warning.message) for warning in caught)
+
+
+def test_a_points_file_has_no_triangles(tmp_path) -> None:
+    path = tmp_path / "points.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n")
+    with pytest.raises(ValueError, match=r"points\.obj"):
+        read_mesh(path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "ball.rec"
+    write_mesh(icosphere((0, 0, 0), 1.0, 1), path)
+    before = path.read_bytes()
+
+    def full_disk(*_args, **_kwargs):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savetxt", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        write_mesh(icosphere((0, 0, 0), 2.0, 1), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["ball.rec"]
+
+
+def test_nothing_to_write_is_refused(tmp_path) -> None:
+    with pytest.raises(ValueError, match="no faces"):
+        write_mesh(TriangleMesh(np.empty((0, 3)), np.empty((0, 3), int)), tmp_path / "no.obj")
+    with pytest.raises(OSError, match="absent"):
+        write_mesh(icosphere((0, 0, 0), 1.0), tmp_path / "absent" / "ball.obj")

@@ -1,0 +1,86 @@
+"""The spreading kernel: its transform, its error estimate, and the choice of the grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_deltamic.meshft.kernel import relative_error, spreading_kernel, upsampling_for
+
+WIDTHS = st.sampled_from([8, 16])
+UPSAMPLINGS = st.sampled_from([1.15, 1.25, 1.5, 2.0, 2.5])
+ROUNDING = {8: np.finfo(np.float32).eps / 2, 16: np.finfo(np.float64).eps / 2}
+
+
+def spread_point(kernel, position: float, size: int) -> np.ndarray:
+    """Spread a unit mass on a periodic line as the module's docstring says."""
+    start = position - kernel.width / 2
+    first = int(np.ceil(start))
+    s = 2 * (first - start) - 1
+    weights = s ** np.arange(len(kernel.coefficients)) @ kernel.coefficients
+    line = np.zeros(size)
+    np.add.at(line, (first + np.arange(kernel.width)) % size, weights)
+    return line
+
+
+def measured_error(kernel, band: int) -> float:
+    """Return the relative error of one axis, over positions within a grid step."""
+    size = round(kernel.upsampling * (2 * band + 1))
+    modes = np.arange(band + 1)
+    scale = kernel.transform(modes, size)
+    errors = []
+    for position in np.linspace(3.0, 4.0, 21):
+        found = np.fft.fft(spread_point(kernel, position, size))[: band + 1] / scale
+        errors.append(found - np.exp(-2j * np.pi * modes * position / size))
+    return float(np.sqrt(np.mean(np.abs(errors) ** 2)))
+
+
+@given(WIDTHS, UPSAMPLINGS)
+def test_the_error_estimate_is_the_measured_error(width: int, upsampling: float) -> None:
+    kernel = spreading_kernel(width, upsampling)
+    # Three axes add in the square; with no rounding only aliasing is left to estimate.
+    estimate = relative_error(kernel, 0.0)
+    measured = np.sqrt(3.0) * measured_error(kernel, 32)
+    assert estimate == pytest.approx(measured, rel=0.25, abs=5e-15)
+
+
+@given(WIDTHS, UPSAMPLINGS, st.floats(0, 1, exclude_max=True))
+def test_the_transform_is_that_of_the_polynomials(width, upsampling, offset) -> None:
+    kernel = spreading_kernel(width, upsampling)
+    size = 64
+    # Mode zero of a spread point is the sum of its weights: the transform, but for aliases.
+    total = spread_point(kernel, 20 + offset, size).sum()
+    expected = kernel.transform(np.array([0]), size)[0]
+    assert total == pytest.approx(expected, rel=relative_error(kernel, 0.0) + 1e-14)
+
+
+@given(WIDTHS, UPSAMPLINGS)
+def test_the_kernel_is_symmetric_and_positive(width: int, upsampling: float) -> None:
+    line = spread_point(spreading_kernel(width, upsampling), 20.5, 64)
+    np.testing.assert_allclose(line, np.roll(line[::-1], 42 - 64), atol=1e-13)
+    assert line[20 : 20 + width // 2].min() > 0
+    assert np.count_nonzero(line) == width
+
+
+@pytest.mark.parametrize("width", [8, 16])
+def test_the_transform_does_not_vanish_in_the_band(width: int) -> None:
+    for upsampling in (1.15, 1.5, 2.5):
+        kernel = spreading_kernel(width, upsampling)
+        assert kernel.transform(np.arange(33), round(upsampling * 65)).min() > 0
+
+
+@pytest.mark.parametrize("width", [8, 16])
+def test_a_finer_tolerance_asks_for_a_finer_grid(width: int) -> None:
+    tolerances = 10.0 ** -np.arange(2, 7 if width == 8 else 13)
+    chosen = [upsampling_for(width, float(t), ROUNDING[width]) for t in tolerances]
+    assert chosen == sorted(chosen)
+    assert chosen[0] < chosen[-1]
+    for tolerance, upsampling in zip(tolerances, chosen, strict=True):
+        assert relative_error(spreading_kernel(width, upsampling), ROUNDING[width]) <= tolerance
+
+
+def test_a_tolerance_out_of_reach_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tolerance: this precision reaches 2e-07 at best"):
+        upsampling_for(8, 1e-9, ROUNDING[8])

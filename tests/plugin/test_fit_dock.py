@@ -1,0 +1,288 @@
+"""Real fits from the Fit dock: real clicks, real layers, real pixels."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+from napari.layers import Surface
+from plugin_cases import CENTER, ORIGIN, RADIUS, SIGMA, SPACING, UM, add_ball, open_dock
+from qtpy.QtCore import Qt
+
+from napari_deltamic import fitting
+from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.plugin.live_view import MESH_LAYER, RENDERING_LAYER, live_view_of
+from napari_deltamic.plugin.mesh_layers import mesh_from_layer
+from napari_deltamic.plugin.outline import Outline
+
+pytestmark = pytest.mark.usefixtures("_engine")
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy, ball, seed):
+    """Return a viewer on the screen, with an image and a seed."""
+    viewer = make_napari_viewer_proxy(show=True)
+    add_ball(viewer, ball, seed)
+    return viewer
+
+
+@pytest.fixture
+def unseen_viewer(make_napari_viewer_proxy, ball, seed):
+    """Return the same off the screen.
+
+    With napari 0.9.2 and Mesa, drawing after some layers were removed crashes the process, without
+    any plugin; what is not shown is not drawn.
+    """
+    viewer = make_napari_viewer_proxy()
+    add_ball(viewer, ball, seed)
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer):
+    """Return a Fit dock set to a fit that would go on for a very long time."""
+    return long_fit(viewer)
+
+
+def long_fit(viewer):
+    dock = open_dock(viewer, "Fit")
+    live_view_of(viewer).session.choose_sigma(SIGMA)
+    fields = dock.form.fields
+    fields["label"].value = "interior"
+    fields["stages"].value = 12
+    fields["max_iterations"].value = 5000
+    fields["tolerance"].value = 0.0001
+    return dock
+
+
+def make_short(dock):
+    dock.form.fields["stages"].value = 2
+    dock.form.fields["max_iterations"].value = 30
+
+
+def phase(dock):
+    worker = dock._session.worker
+    return None if worker is None else worker.phase
+
+
+def wait_for_iterations(qtbot, dock, count):
+    def arrived():
+        text = dock.values["Iteration"].text()
+        return text.isdigit() and int(text) >= count
+
+    qtbot.waitUntil(arrived, timeout=60_000)
+
+
+def test_fit_finds_the_ball_and_shows_it(viewer, dock, qtbot, ball):
+    make_short(dock)
+    click(qtbot, dock.fit_button)
+    assert not dock.fit_button.isEnabled()
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=60_000)
+    mesh = mesh_from_layer(viewer.layers[MESH_LAYER])
+    assert mesh.volumes()[0] == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.05)
+    np.testing.assert_allclose(mesh.vertices.mean(axis=0), CENTER, atol=0.2)
+    rendering = viewer.layers[RENDERING_LAYER]
+    np.testing.assert_allclose(rendering.scale, SPACING)
+    np.testing.assert_allclose(rendering.translate, ORIGIN)
+    assert rendering.units == viewer.layers["ball"].units == viewer.layers[MESH_LAYER].units
+    assert np.abs(rendering.data - ball.data).max() < 0.1 * ball.data.max()
+    assert viewer.layers[MESH_LAYER].shading == "smooth"
+    assert not viewer.layers["mesh"].visible
+    assert "1 region" in dock.status.text()
+    x, y = dock.plot.curve.getData()
+    assert len(x) == len(y) == len(dock._session.result.loss_history)
+    assert y[-1] < y[0]
+
+
+def test_everything_moves_while_the_gui_stays_alive(viewer, dock, qtbot):
+    viewer.dims.ndisplay = 3
+    click(qtbot, dock.fit_button)
+    wait_for_iterations(qtbot, dock, 1)
+    surface = viewer.layers[MESH_LAYER]
+    assert surface.shading == "none"
+    before, points = surface.vertices.copy(), len(dock.plot.curve.getData()[0])
+    wait_for_iterations(qtbot, dock, int(dock.values["Iteration"].text()) + 3)
+    assert surface.vertices.shape != before.shape or np.any(surface.vertices != before)
+    assert len(dock.plot.curve.getData()[0]) > points
+    assert RENDERING_LAYER in viewer.layers
+    click(qtbot, dock.stop_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=10_000)
+    assert "Stopped by the user" in dock.status.text()
+    assert surface.shading == "smooth"
+
+
+def test_pause_resume_and_stop(viewer, dock, qtbot):
+    click(qtbot, dock.fit_button)
+    wait_for_iterations(qtbot, dock, 1)
+    click(qtbot, dock.pause_button)
+    assert dock.pause_button.text() == "Resume"
+    assert dock.status.text() == "Paused"
+    qtbot.wait(300)
+    held = len(dock._session.worker.losses)
+    qtbot.wait(300)
+    assert len(dock._session.worker.losses) == held
+    click(qtbot, dock.pause_button)
+    assert dock.pause_button.text() == "Pause"
+    wait_for_iterations(qtbot, dock, held + 1)
+    click(qtbot, dock.pause_button)
+    click(qtbot, dock.stop_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=10_000)
+    assert phase(dock) is Phase.FINISHED
+    assert dock.save_button.isEnabled()
+
+
+def test_a_second_fit_goes_on_from_the_fitted_mesh(viewer, dock, qtbot):
+    make_short(dock)
+    click(qtbot, dock.fit_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=60_000)
+    count = len(viewer.layers)
+    dock.mesh.choose(viewer.layers[MESH_LAYER])
+    first = dock._session.result
+    click(qtbot, dock.fit_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=60_000)
+    assert dock._session.result is not first
+    assert len(viewer.layers) == count
+
+
+def test_layers_that_the_user_removes_come_back(unseen_viewer, qtbot):
+    viewer, dock = unseen_viewer, long_fit(unseen_viewer)
+    click(qtbot, dock.fit_button)
+    wait_for_iterations(qtbot, dock, 1)
+    qtbot.waitUntil(lambda: RENDERING_LAYER in viewer.layers, timeout=30_000)
+    for name in (MESH_LAYER, RENDERING_LAYER, Outline.LAYER):
+        viewer.layers.remove(name)
+    click(qtbot, dock.stop_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=10_000)
+    assert {MESH_LAYER, RENDERING_LAYER, Outline.LAYER} <= {layer.name for layer in viewer.layers}
+
+
+def test_closing_the_viewer_ends_the_thread(viewer, dock, qtbot):
+    click(qtbot, dock.fit_button)
+    wait_for_iterations(qtbot, dock, 1)
+    worker = dock._session.worker
+    began = time.perf_counter()
+    viewer.close()
+    assert worker.join(0.0)
+    assert time.perf_counter() - began < 3.0
+
+
+def test_the_rendering_and_the_outline_are_seen(viewer, dock, qtbot):
+    make_short(dock)
+    viewer.dims.set_point(0, CENTER[0])
+    click(qtbot, dock.fit_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=60_000)
+    viewer.layers["ball"].visible = False
+    pixels = viewer.screenshot(canvas_only=True, flash=False).astype(int)
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    magenta = (red > 100) & (blue > 100) & (green < 60)
+    yellow = (red > 150) & (green > 150) & (blue < 100)
+    assert magenta.sum() > 500
+    assert yellow.sum() > 50
+    # The yellow contour runs round the magenta ball.
+    rows, columns = np.nonzero(yellow)
+    inside = np.argwhere(magenta)
+    assert rows.min() < inside[:, 0].mean() < rows.max()
+    assert columns.min() < inside[:, 1].mean() < columns.max()
+
+
+def test_a_failing_fit_is_told_and_the_dock_is_ready_again(viewer, dock, qtbot, notes, monkeypatch):
+    def broken(*_args, **_options):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(fitting, "fit", broken, raising=False)
+    click(qtbot, dock.fit_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=30_000)
+    assert any("illegal memory access" in note for note in notes)
+    assert dock.status.text().startswith("Failed")
+    assert not dock.stop_button.isEnabled()
+
+
+def test_a_result_is_saved_from_the_dock(viewer, dock, qtbot, tmp_path):
+    assert not dock.save_button.isEnabled()
+    make_short(dock)
+    click(qtbot, dock.fit_button)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=60_000)
+    dock.save_to(tmp_path / "result")
+    qtbot.waitUntil(lambda: not dock._saving.is_busy, timeout=30_000)
+    assert len(list((tmp_path / "result").iterdir())) == 5
+
+
+def bad_nothing(viewer):
+    viewer.layers.clear()
+
+
+def bad_no_mesh(viewer):
+    viewer.layers.remove("mesh")
+
+
+def bad_plane(viewer):
+    viewer.layers.remove("ball")
+    viewer.add_image(np.zeros((9, 9)))
+
+
+def bad_rgb(viewer):
+    viewer.layers.remove("ball")
+    viewer.add_image(np.zeros((9, 9, 9, 3), np.uint8), rgb=True)
+
+
+def bad_nan(viewer):
+    viewer.layers["ball"].data = np.full_like(viewer.layers["ball"].data, np.nan)
+
+
+def bad_open_mesh(viewer):
+    vertices, faces, values = viewer.layers["mesh"].data
+    viewer.layers.remove("mesh")
+    viewer.add_surface((vertices, faces[1:], values), name="open", units=UM)
+
+
+def bad_far_mesh(viewer):
+    viewer.layers["mesh"].translate = (500, 500, 500)
+
+
+def bad_constant_image(viewer):
+    viewer.layers["ball"].data = np.zeros_like(viewer.layers["ball"].data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (bad_nothing, "choose an image"),
+        (bad_no_mesh, "choose a mesh"),
+        (bad_plane, "has 2 axes"),
+        (bad_rgb, "RGB"),
+        (bad_nan, "NaN"),
+        (bad_open_mesh, "closed"),
+        (bad_far_mesh, "outside the image"),
+        (bad_constant_image, "constant|zero|same"),
+    ],
+)
+def test_bad_input_is_told_and_the_dock_stays_ready(unseen_viewer, qtbot, notes, spoil, message):
+    dock = long_fit(unseen_viewer)
+    spoil(unseen_viewer)
+    click(qtbot, dock.fit_button)
+    qtbot.waitUntil(lambda: any(re.search(message, note) for note in notes), timeout=30_000)
+    qtbot.waitUntil(dock.fit_button.isEnabled, timeout=30_000)
+
+
+def test_the_form_says_what_pydantic_says(dock):
+    settings = dock.form.settings()
+    assert settings.label == "interior"
+    assert settings.edge_length is None
+    dock.form.fields["edge_length"].value = 0.7
+    assert dock.form.settings().edge_length == pytest.approx(0.7)
+    for name, field in fitting.FitSettings.model_fields.items():
+        assert dock.form.fields[name].tooltip == field.description
+
+
+def test_the_dock_lists_only_fitting_layers(viewer, dock):
+    viewer.add_points([[0, 0, 0]])
+    viewer.add_labels(np.zeros((3, 4, 5), int))
+    assert [dock.image.chooser.itemText(k) for k in range(dock.image.chooser.count())] == ["ball"]
+    surfaces = [layer.name for layer in viewer.layers if isinstance(layer, Surface)]
+    assert [dock.mesh.itemText(k) for k in range(dock.mesh.count())] == surfaces
+    viewer.layers["ball"].name = "renamed"
+    assert dock.image.chooser.currentText() == "renamed"

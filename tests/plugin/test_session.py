@@ -1,0 +1,184 @@
+"""The session and its worker with real fits, without Qt."""
+
+import time
+
+import numpy as np
+import pytest
+from napari.layers import Image
+from plugin_cases import ORIGIN, SIGMA, SPACING, UM
+
+from napari_deltamic import fitting
+from napari_deltamic.fitting import FitSettings
+from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.plugin.session import Session
+from napari_deltamic.plugin.spatial import stack_source
+
+pytestmark = pytest.mark.usefixtures("_engine")
+
+LONG = FitSettings(label="interior", stages=12, max_iterations=5000, tolerance=1e-12)
+SHORT = FitSettings(label="interior", stages=2, max_iterations=30)
+
+
+class Events:
+    """What a session emitted."""
+
+    def __init__(self, session):
+        self.phases, self.states, self.previews, self.results, self.errors = [], [], [], [], []
+        session.phase_changed.connect(self.phases.append)
+        session.advanced.connect(self.states.append)
+        session.previewed.connect(self.previews.append)
+        session.finished.connect(self.results.append)
+        session.failed.connect(self.errors.append)
+
+
+@pytest.fixture
+def session():
+    session = Session()
+    session.settings = LONG
+    session.choose_sigma(SIGMA)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def source(ball):
+    return stack_source(Image(ball.data, name="ball", scale=SPACING, translate=ORIGIN, units=UM))
+
+
+def poll_until(session, condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        session.poll()
+        time.sleep(0.01)
+
+
+def test_a_fit_runs_to_its_end_and_finds_the_ball(session, source, seed):
+    session.settings = SHORT
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.results)
+    assert events.phases[-1] is Phase.FINISHED
+    assert not session.is_fitting
+    result = events.results[0]
+    assert result is session.result
+    assert session.worker.losses == pytest.approx(result.loss_history)
+    assert result.mesh.volumes()[0] == pytest.approx(4 / 3 * np.pi * 27, rel=0.05)
+    assert events.states[-1].iteration == len(result.loss_history)
+
+
+def test_states_and_previews_arrive_while_it_runs(session, source, seed):
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: len(events.states) >= 3 and len(events.previews) >= 2)
+    assert session.is_fitting
+    assert events.previews[0].image.shape == source.shape
+    assert [s.iteration for s in events.states] == sorted({s.iteration for s in events.states})
+
+
+def test_pause_holds_it_and_resume_goes_on(session, source, seed):
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.states)
+    session.pause()
+    time.sleep(0.3)
+    assert session.worker.phase is Phase.PAUSED
+    held = len(session.worker.losses)
+    time.sleep(0.3)
+    assert len(session.worker.losses) == held
+    session.resume()
+    poll_until(session, lambda: len(session.worker.losses) > held)
+    assert Phase.PAUSED in events.phases
+
+
+@pytest.mark.parametrize("paused_first", [False, True])
+def test_stop_ends_it_soon_with_the_mesh_so_far(session, source, seed, paused_first):
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.states)
+    if paused_first:
+        session.pause()
+        time.sleep(0.1)
+    began = time.perf_counter()
+    session.stop()
+    assert session.worker.join(5.0)
+    # The promise is 0.3 s on an idle computer; tests share theirs.
+    assert time.perf_counter() - began < 1.5
+    session.poll()
+    assert "stopped by the user" in events.results[0].stop_reason
+
+
+def test_stopping_before_it_begins_gives_no_result(session, source, seed):
+    events = Events(session)
+    session.start(source, seed)
+    session.stop()
+    poll_until(session, lambda: not session.is_fitting)
+    assert events.phases[-1] is Phase.FINISHED
+    assert len(events.results) == 1
+
+
+def test_close_waits_for_the_thread(session, source, seed):
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.states)
+    session.close()
+    assert session.worker.join(0.0)
+    assert not session.is_fitting
+
+
+def test_a_runtime_error_in_the_fit_is_reported(session, source, seed, monkeypatch):
+    def broken(*_args, **_options):
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(fitting, "fit", broken, raising=False)
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.errors)
+    assert events.errors == ["CUDA error: out of memory"]
+    assert events.phases[-1] is Phase.FAILED
+    assert not session.is_fitting
+
+
+def test_nan_in_the_image_is_reported_from_the_worker(session, seed):
+    data = np.full((14, 28, 28), np.nan)
+    source = stack_source(Image(data, scale=SPACING, translate=ORIGIN, units=UM))
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.errors)
+    assert "NaN" in events.errors[0]
+
+
+def test_a_failure_does_not_keep_the_next_fit_from_running(session, source, seed):
+    session.settings = SHORT
+    bad = stack_source(Image(np.full((14, 28, 28), np.nan), scale=SPACING, translate=ORIGIN))
+    events = Events(session)
+    session.start(bad, seed)
+    poll_until(session, lambda: events.errors)
+    session.start(source, seed)
+    poll_until(session, lambda: events.results)
+    assert events.results[0] is not None
+
+
+def test_two_fits_at_once_are_refused(session, source, seed):
+    session.start(source, seed)
+    with pytest.raises(RuntimeError, match="stop it"):
+        session.start(source, seed)
+
+
+def test_a_mesh_outside_the_image_is_refused(session, source, seed):
+    with pytest.raises(ValueError, match="outside the image 'ball'"):
+        session.start(source, seed.with_vertices(seed.vertices + 100.0))
+    assert not session.is_fitting
+
+
+def test_the_psf_is_one_voxel_wide_until_chosen(session, source):
+    session.choose_sigma(None)
+    assert session.sigma_for(source.placement) == pytest.approx(SPACING)
+    session.choose_sigma((1.0, 0.5, 0.5))
+    assert session.sigma_for(source.placement) == (1.0, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("sigma", [(0.0, 1.0, 1.0), (1.0, -1.0, 1.0), (np.nan, 1.0, 1.0)])
+def test_a_psf_without_width_is_refused(session, sigma):
+    with pytest.raises(ValueError, match="sigma"):
+        session.choose_sigma(sigma)
