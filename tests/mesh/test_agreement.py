@@ -21,7 +21,7 @@ def test_scores_by_hand():
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(ValueError, match="^labels:"):
+    with pytest.raises(ValueError, match=r"^labels:"):
         dice_scores(np.zeros((2, 2, 2), int), np.zeros((2, 2, 3), int))
 
 

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_deltamic.mesh.distance import surface_distance
 from napari_deltamic.mesh.intersection import self_intersections
-from napari_deltamic.mesh.remesh import remesh
+from napari_deltamic.mesh.remeshing import remesh
 from napari_deltamic.mesh.shapes import box, bumpy_sphere, dumbbell, ellipsoid, icosphere
 from napari_deltamic.mesh.topology import edge_use
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate

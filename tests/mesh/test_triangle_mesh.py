@@ -45,14 +45,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert shown.stdout.split() == []
 
 
-def test_a_function_is_not_hidden_by_its_module() -> None:
+def test_no_module_hides_a_function_of_its_name() -> None:
     from importlib import import_module
+    from pkgutil import iter_modules
 
-    import napari_deltamic.mesh
-
-    for name in ("remesh", "voxelise"):
-        import_module(f"napari_deltamic.mesh.{name}")
-        assert callable(getattr(napari_deltamic.mesh, name))
+    for package in ("mesh", "imaging", "fitting", "meshft", "optics"):
+        module = import_module(f"napari_deltamic.{package}")
+        modules = {found.name for found in iter_modules(module.__path__)}
+        assert modules.isdisjoint(module.__all__)
 
 
 def test_unknown_name_of_the_package_is_an_attribute_error() -> None:

@@ -5,7 +5,7 @@ from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.distance import surface_distance
 from napari_deltamic.mesh.shapes import icosphere
 from napari_deltamic.mesh.triangle_mesh import concatenate
-from napari_deltamic.mesh.voxelise import voxelise
+from napari_deltamic.mesh.voxels import voxelise
 
 
 def winding_numbers(points, mesh):
@@ -108,11 +108,11 @@ def test_where_regions_overlap_the_lower_number_has_the_voxel():
 
 def test_bad_arguments_are_named():
     mesh = icosphere((0.0, 0.0, 0.0), 1.0, 1)
-    with pytest.raises(ValueError, match="^shape:"):
+    with pytest.raises(ValueError, match=r"^shape:"):
         voxelise(mesh, (0, 2, 2), (1.0, 1.0, 1.0))
-    with pytest.raises(ValueError, match="^spacing:"):
+    with pytest.raises(ValueError, match=r"^spacing:"):
         voxelise(mesh, (2, 2, 2), (1.0, 0.0, 1.0))
-    with pytest.raises(ValueError, match="^origin:"):
+    with pytest.raises(ValueError, match=r"^origin:"):
         voxelise(mesh, (2, 2, 2), (1.0, 1.0, 1.0), (0.0, np.nan, 0.0))
     with pytest.raises(ValueError, match="region 1 is not closed"):
         voxelise(TriangleMesh(mesh.vertices, mesh.faces[1:]), (2, 2, 2), (1.0, 1.0, 1.0))

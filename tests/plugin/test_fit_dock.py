@@ -10,8 +10,9 @@ from plugin_cases import CENTER, ORIGIN, RADIUS, SIGMA, SPACING, UM, add_ball, o
 from qtpy.QtCore import Qt
 
 from napari_deltamic import fitting
+from napari_deltamic.plugin.fit_layers import MESH_LAYER, RENDERING_LAYER
 from napari_deltamic.plugin.fit_worker import Phase
-from napari_deltamic.plugin.live_view import MESH_LAYER, RENDERING_LAYER, live_view_of
+from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.outline import Outline
 
@@ -243,7 +244,7 @@ def bad_far_mesh(viewer):
     viewer.layers["mesh"].translate = (500, 500, 500)
 
 
-def bad_constant_image(viewer):
+def bad_dark_image(viewer):
     viewer.layers["ball"].data = np.zeros_like(viewer.layers["ball"].data)
 
 
@@ -257,7 +258,7 @@ def bad_constant_image(viewer):
         (bad_nan, "NaN"),
         (bad_open_mesh, "closed"),
         (bad_far_mesh, "outside the image"),
-        (bad_constant_image, "constant|zero|same"),
+        (bad_dark_image, "every voxel is 0"),
     ],
 )
 def test_bad_input_is_told_and_the_dock_stays_ready(unseen_viewer, qtbot, notes, spoil, message):

@@ -3,6 +3,7 @@ import pytest
 from plugin_cases import SPACING, add_ball, open_dock
 from qtpy.QtCore import Qt
 
+from napari_deltamic.optics import GaussianPSF
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.psf_dock import _sections
 
@@ -64,13 +65,14 @@ def test_a_width_far_below_the_voxel_is_pointed_out(make_napari_viewer, ball):
 
 @pytest.mark.parametrize("sigma", [(0.4, 0.4, 0.4), (3.0, 0.2, 0.2), (0.3, 1.0, 1.0)])
 def test_planes_show_the_width_along_each_axis(sigma):
-    planes = _sections(sigma)
-    reach = 3.5 * max(sigma)
+    sections, reach = _sections(sigma), GaussianPSF(sigma=sigma).extent().max()
     for plane, (down, right) in {"xy": (1, 2), "xz": (0, 2)}.items():
         # Undo the root that brightens the faint part.
-        image = (planes[plane] / 255.0) ** 2
-        step = 2 * reach / (len(image) - 1)
-        at = (np.arange(len(image)) - len(image) // 2) * step
-        for axis, profile in ((down, image.sum(axis=1)), (right, image.sum(axis=0))):
+        image = (sections.planes[plane] / 255.0) ** 2
+        for axis, side, profile in (
+            (down, sections.sides[plane][0], image.sum(axis=1)),
+            (right, sections.sides[plane][1], image.sum(axis=0)),
+        ):
+            at = np.linspace(-1, 1, len(profile)) * side * reach
             width = np.sqrt((profile * at**2).sum() / profile.sum())
-            assert width == pytest.approx(sigma[axis], rel=0.1)
+            assert width == pytest.approx(sigma[axis], rel=0.02)

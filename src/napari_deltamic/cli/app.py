@@ -9,8 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from napari_deltamic.cli.errors import UsageError, sentence
-from napari_deltamic.cli.terminal import errors_console, start_logging
+from napari_deltamic.cli.errors import sentence
+from napari_deltamic.cli.terminal import errors_console, say, start_logging
 
 COMMANDS = {
     "fit": "Fit meshes to an image stack.",
@@ -61,19 +61,22 @@ def _launch(
     try:
         app(tokens, result_action="return_value")
     except KeyboardInterrupt:
-        errors_console().print("Aborted.")
+        say("Aborted.")
         return INTERRUPTED
     except Exception as error:
         if debug:
             errors_console().print_exception()
         else:
-            errors_console().print(f"Error: {sentence(error)}", style="red", markup=False)
-        return USAGE if isinstance(error, UsageError) else FAILURE
+            say(f"Error: {sentence(error)}", style="red")
+        # By the package's convention a ValueError is about an argument, and names it.
+        return USAGE if isinstance(error, ValueError) else FAILURE
     return SUCCESS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 for success, 2 for a wrong command line, 1 for a failure.
+    """Run the command line and exit.
+
+    The exit code is 0 for success, 2 for wrong arguments or input, 1 for a failure.
 
     Parameters
     ----------
@@ -82,4 +85,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     app.meta.suppress_keyboard_interrupt = app.suppress_keyboard_interrupt = False
     given = sys.argv[1:] if arguments is None else list(arguments)
-    sys.exit(app.meta(given, result_action="return_value"))
+    # Help and version return nothing.
+    sys.exit(app.meta(given, result_action="return_value") or SUCCESS)

@@ -32,7 +32,7 @@ def benchmark(
     from napari_deltamic.cli.info import installation
     from napari_deltamic.cli.running import run_fit
     from napari_deltamic.cli.tables import print_table
-    from napari_deltamic.cli.terminal import errors_console
+    from napari_deltamic.cli.terminal import say
     from napari_deltamic.fitting import FitSettings
     from napari_deltamic.imaging import make_sample
     from napari_deltamic.mesh import icosphere, mean_surface_distance
@@ -40,12 +40,12 @@ def benchmark(
     facts = dict(installation())
     names = ("cores", "device", "GPU", "torch", "numba")
     print_table("Machine", ("", ""), [(name, facts[name]) for name in names], words=2)
-    errors_console().print("Compiling and timing; close other programs for steady figures")
+    say("Compiling and timing; close other programs for steady figures")
 
     sphere = icosphere((100.0, 100.0, 100.0), 60.0, 4)
     rows = [_transform_row(sphere, band, repeats) for band in BANDS]
     print_table(
-        f"Mesh Fourier transform: {FACES:,} faces in {VOXELS}³ voxels, float32, median of {repeats}",
+        f"Transform of {FACES:,} faces in {VOXELS}³ voxels, float32, median of {repeats}",
         ("largest mode", "forward (ms)", "forward + backward (ms)"),
         rows,
         words=0,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from cyclopts import Parameter
 
+from napari_deltamic.cli.paths import FOLDER
+
 if TYPE_CHECKING:
     from napari_deltamic.mesh import TriangleMesh
 
@@ -17,7 +19,7 @@ SampleName = Literal["cells", "bumpy", "dumbbell"]
 
 def demo(
     *,
-    output: Annotated[Path, Parameter(alias="-o")] = Path("demo-output"),
+    output: Annotated[Path, Parameter(alias="-o", validator=FOLDER)] = Path("demo-output"),
     sample: SampleName = "cells",
     real: Literal["mouse-nuclei"] | None = None,
     seed: int = 0,
@@ -45,13 +47,13 @@ def demo(
     from napari_deltamic.cli.outputs import write_fit, write_table
     from napari_deltamic.cli.running import run_fit
     from napari_deltamic.cli.tables import print_table
-    from napari_deltamic.cli.terminal import console, errors_console
+    from napari_deltamic.cli.terminal import console, say
     from napari_deltamic.fitting import FitSettings
     from napari_deltamic.imaging import make_sample, write_stack
     from napari_deltamic.mesh import write_mesh
 
     output.mkdir(parents=True, exist_ok=True)
-    errors_console().print("Generating the sample; a first run compiles for a while")
+    say("Generating the sample; a first run compiles for a while")
     made = make_sample(sample, seed=seed)
     write_stack(output / "stack.ome.tif", made.stack.data, made.stack.spacing)
     write_mesh(made.truth, output / "truth.rec")
@@ -63,15 +65,14 @@ def demo(
     print_table("The fit against the truth", list(HEADINGS.values()), _words(rows))
     console().print(f"Fitted in {seconds:.0f} s")
     write_table(output / "comparison.csv", rows)
-    sigma = np.asarray(made.psf.covariance.detach()).diagonal() ** 0.5
     facts: dict[str, Any] = {
         "input": "stack.ome.tif",
         "sample": {"name": sample, "seed": seed},
-        "psf": {"model": type(made.psf).__name__, "sigma_um": sigma.tolist()},
+        "psf": repr(made.psf),
         "seconds": round(seconds, 1),
     }
     write_fit(output, made.stack, result, facts)
-    errors_console().print(f"Wrote {output}", markup=False)
+    say(f"Wrote {output}")
 
 
 HEADINGS = {
@@ -80,8 +81,8 @@ HEADINGS = {
     "volume_error": "error\n(%)",
     "area": "area\n(µm²)",
     "area_error": "error\n(%)",
-    "centroid_error": "centroid\noff by (µm)",
-    "mean_distance": "surface off\nby (µm)",
+    "centroid_error": "centroid\n(µm)",
+    "mean_distance": "distance\n(µm)",
     "max_distance": "at most\n(µm)",
 }
 

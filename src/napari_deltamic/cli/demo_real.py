@@ -25,7 +25,7 @@ def demo_mouse_nuclei(output: Path) -> None:
     from napari_deltamic.cli.outputs import write_fit, write_table
     from napari_deltamic.cli.running import run_fit
     from napari_deltamic.cli.tables import print_measures, print_table
-    from napari_deltamic.cli.terminal import console, errors_console
+    from napari_deltamic.cli.terminal import console, say
     from napari_deltamic.fitting import FitSettings
     from napari_deltamic.imaging import DATASETS, fetch, read_stack
     from napari_deltamic.mesh import seed_spheres
@@ -35,18 +35,19 @@ def demo_mouse_nuclei(output: Path) -> None:
     stack = read_stack(file, DATASETS[STACK].spacing)
     output.mkdir(parents=True, exist_ok=True)
     centers = object_centers(stack)
-    errors_console().print(f"Found {len(centers)} objects; a first run compiles for a while")
+    say(f"Found {len(centers)} objects; a first run compiles for a while")
+    psf = GaussianPSF(SIGMA)
     start = time.perf_counter()
     result = run_fit(
         stack,
         seed_spheres(centers, SEED_RADIUS),
-        GaussianPSF(SIGMA),
+        psf,
         FitSettings(label="interior", noise="poisson"),
     )
     seconds = time.perf_counter() - start
     facts = {
         "input": STACK,
-        "psf": {"model": "GaussianPSF", "sigma_um": list(SIGMA)},
+        "psf": repr(psf),
         "seed_spheres": {"centers_um": centers.tolist(), "radius_um": SEED_RADIUS},
         "seconds": round(seconds, 1),
     }
@@ -57,7 +58,7 @@ def demo_mouse_nuclei(output: Path) -> None:
     try:
         annotation = read_stack(fetch(ANNOTATION), stack.spacing).data.astype(np.int32)
     except FileNotFoundError as error:
-        errors_console().print(f"No comparison: {error}", markup=False)
+        say(f"No comparison: {error}")
     else:
         from napari_deltamic.mesh import best_boundary_offset, dice_scores, voxelise
 
@@ -75,7 +76,7 @@ def demo_mouse_nuclei(output: Path) -> None:
         header = ("nucleus", "Dice", f"boundaries moved\nby {offset:+.1f} µm")
         print_table("The fit against the annotation", header, rows)
         write_table(output / "comparison.csv", table)
-    errors_console().print(f"Wrote {output}", markup=False)
+    say(f"Wrote {output}")
 
 
 def object_centers(stack: ImageStack) -> NDArray[np.float64]:

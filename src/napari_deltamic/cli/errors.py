@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 
 class UsageError(ValueError):
-    """A command line that cannot be obeyed as it stands; exit code 2."""
-
-
-@contextmanager
-def usage() -> Iterator[None]:
-    """Turn a ValueError about an argument into a :class:`UsageError`."""
-    try:
-        yield
-    except UsageError:
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    """A command line that cannot be obeyed as it stands."""
 
 
 def sentence(error: BaseException) -> str:

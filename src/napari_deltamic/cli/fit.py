@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter
 
-from napari_deltamic.cli.errors import UsageError, usage
+from napari_deltamic.cli.errors import UsageError
+from napari_deltamic.cli.paths import FILE, FOLDER
 from napari_deltamic.cli.starting_mesh import PointsUnit
 from napari_deltamic.fitting.settings import FitSettings
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
     from napari_deltamic.mesh import TriangleMesh
 
-FILE = validators.Path(exists=True, dir_okay=False)
 Three = tuple[float, float, float]
 START = Group("Where to start (one of these)", sort_key=1)
 SETTINGS = Group("Settings", sort_key=2)
@@ -26,7 +26,7 @@ def fit(
     /,
     *,
     sigma: Three,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Annotated[Path, Parameter(alias="-o", validator=FOLDER)],
     mesh: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     points: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     radius: Annotated[float | None, Parameter(group=START)] = None,
@@ -76,33 +76,32 @@ def fit(
     frame
         Time point to fit, from 0, where the file has several.
     resume
-        Go on from where an earlier run into the same folder was stopped, with the same stack, blur
-        and settings.
+        Go on from where the same command, into the same folder, was stopped.
     settings
         A JSON file of settings, or the fit.json of an earlier fit; options given here win.
     """
     from napari_deltamic.cli.outputs import write_fit
     from napari_deltamic.cli.running import run_fit
     from napari_deltamic.cli.tables import print_measures
-    from napari_deltamic.cli.terminal import errors_console
+    from napari_deltamic.cli.terminal import say
     from napari_deltamic.imaging import read_stack
     from napari_deltamic.optics import GaussianPSF
 
     chosen = chosen_settings(settings, options)
     _check_start(mesh, points, labels, threshold, auto)
-    with usage():
-        psf = GaussianPSF(sigma)
-        image = read_stack(stack, spacing, channel, frame)
+    psf = GaussianPSF(sigma)
+    image = read_stack(stack, spacing, channel, frame)
     start = _starting_mesh(image, mesh, points, radius, points_unit, labels, threshold)
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
     result = run_fit(image, start, psf, chosen, checkpoint, resume)
-    facts = {"input": str(stack), "psf": {"model": "GaussianPSF", "sigma_um": list(sigma)}}
-    write_fit(output, image, result, facts)
+    write_fit(output, image, result, {"input": str(stack), "psf": repr(psf)})
     print_measures(result.mesh, f"{len(result.mesh.regions)} regions fitted to {stack.name}")
-    errors_console().print(f"Wrote {output}", markup=False)
+    say(f"Wrote {output}")
+    if result.stop_reason.startswith("stopped"):
+        say("Run the same command with --resume to go on.")
 
 
 def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettings:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
-FILE = validators.Path(exists=True, dir_okay=False)
+from napari_deltamic.cli.paths import FILE, check_output_file
 
 
 def measure(
@@ -29,6 +29,8 @@ def measure(
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.mesh import read_mesh
 
+    if csv is not None:
+        check_output_file("--csv", csv)
     read = read_mesh(mesh)
     print_measures(read, mesh.name)
     if csv is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +89,12 @@ def draw_fit(stack: ImageStack, result: FitResult, title: str = "") -> Figure:
     regions, faces = len(result.mesh.regions), len(result.mesh.faces)
     heading = title or f"{regions} region{'s' * (regions != 1)}, {faces:,} faces"
     figure.text(
-        MARGIN / WIDTH, 1 - 0.5 * TITLE_HEIGHT / height, heading, fontsize=13, va="center", weight="bold"
+        MARGIN / WIDTH,
+        1 - 0.5 * TITLE_HEIGHT / height,
+        heading,
+        fontsize=13,
+        va="center",
+        weight="bold",
     )
 
     cuts = slice_indices(stack, result.mesh)
@@ -117,9 +123,7 @@ def draw_fit(stack: ImageStack, result: FitResult, title: str = "") -> Figure:
                     _draw_scale_bar(axes, stack)
         bottom = top - slices_height - 0.1 - BAR_HEIGHT
         width = scale * (extent[2] + extent[0]) + PANEL_GAP
-        bar = figure.add_axes(
-            (left / WIDTH, bottom / height, width / WIDTH, BAR_HEIGHT / height)
-        )
+        bar = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, BAR_HEIGHT / height))
         figure.colorbar(image, cax=bar, orientation="horizontal")
         bar.tick_params(labelsize=8, length=2)
     _draw_loss(figure, result, height)
@@ -157,9 +161,7 @@ def _panel_axes(
         left += scale * extent[2] + PANEL_GAP
     if panel.axis == 1:
         top -= scale * extent[1] + PANEL_GAP
-    axes = figure.add_axes(
-        (left / WIDTH, (top - size_y) / height, size_x / WIDTH, size_y / height)
-    )
+    axes = figure.add_axes((left / WIDTH, (top - size_y) / height, size_x / WIDTH, size_y / height))
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -207,8 +209,12 @@ def _annotate(
             color=color,
             path_effects=effects,
         )
-    axes.axvline(position[panel.right], color=color, linewidth=0.5, alpha=0.45, linestyle=(0, (4, 4)))
-    axes.axhline(position[panel.down], color=color, linewidth=0.5, alpha=0.45, linestyle=(0, (4, 4)))
+    axes.axvline(
+        position[panel.right], color=color, linewidth=0.5, alpha=0.45, linestyle=(0, (4, 4))
+    )
+    axes.axhline(
+        position[panel.down], color=color, linewidth=0.5, alpha=0.45, linestyle=(0, (4, 4))
+    )
 
 
 def _draw_sections(
@@ -262,7 +268,12 @@ def round_length(length: float) -> float:
 
 def _draw_loss(figure: Figure, result: FitResult, height: float) -> None:
     axes = figure.add_axes(
-        (LOSS_LEFT / WIDTH, 0.55 / height, (WIDTH - LOSS_LEFT - MARGIN) / WIDTH, LOSS_HEIGHT / height)
+        (
+            LOSS_LEFT / WIDTH,
+            0.55 / height,
+            (WIDTH - LOSS_LEFT - MARGIN) / WIDTH,
+            LOSS_HEIGHT / height,
+        )
     )
     history = np.asarray(result.loss_history, dtype=np.float64)
     axes.set_xlabel("iteration")
@@ -278,11 +289,11 @@ def _draw_loss(figure: Figure, result: FitResult, height: float) -> None:
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
     # A stage sees more detail than the one before, so its losses are another curve.
-    for start, end in zip(result.stage_starts, [*result.stage_starts[1:], None], strict=True):
+    for start, end in pairwise([*result.stage_starts, len(history)]):
         stage = history[start:end]
-        number = np.arange(start + 1, start + 1 + len(stage))
+        iterations = np.arange(start + 1, start + 1 + len(stage))
         marker = "." if len(stage) == 1 else None
-        axes.plot(number, stage, color="#1f5fa8", linewidth=1.4, marker=marker)
+        axes.plot(iterations, stage, color="#1f5fa8", linewidth=1.4, marker=marker)
     for number, start in enumerate(result.stage_starts):
         if number:
             axes.axvline(start + 0.5, color="0.5", linewidth=0.8, linestyle=":")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
-from napari_deltamic.cli.errors import UsageError, usage
+from napari_deltamic.cli.errors import UsageError
+from napari_deltamic.cli.paths import FILE, check_output_file
 
-FILE = validators.Path(exists=True, dir_okay=False)
 Three = tuple[float, float, float]
 
 
@@ -49,23 +49,19 @@ def render(
     background
         Brightness added to every voxel.
     """
-    from napari_deltamic.cli.terminal import errors_console
+    from napari_deltamic.cli.terminal import say
     from napari_deltamic.imaging import render as image_of
     from napari_deltamic.imaging import write_stack
     from napari_deltamic.mesh import read_mesh
     from napari_deltamic.optics import GaussianPSF
 
-    if output.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(f"--output: {output} must end in .tif")
+    check_output_file("--output", output, ".tif", ".tiff")
     if min(shape) < 2:
         raise UsageError(f"--shape: needs at least two voxels along every axis, got {shape}")
-    if not output.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {output.parent}")
     on_surface = (0.0 if interior else 1.0) if membrane is None else membrane
     surface = read_mesh(mesh)
-    with usage():
-        image = image_of(
-            surface, GaussianPSF(sigma), shape, spacing, origin, on_surface, interior, background
-        )
+    image = image_of(
+        surface, GaussianPSF(sigma), shape, spacing, origin, on_surface, interior, background
+    )
     write_stack(output, image, spacing)
-    errors_console().print(f"Wrote {output}", markup=False)
+    say(f"Wrote {output}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_deltamic.cli.interrupt import stop_on_interrupt
 from napari_deltamic.cli.progress import fit_progress
-from napari_deltamic.cli.terminal import errors_console
+from napari_deltamic.cli.terminal import say
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult, FitSettings
@@ -30,7 +30,7 @@ def run_fit(
     """Fit with a progress bar; the first Ctrl-C ends the fit with the best mesh so far."""
     from napari_deltamic.fitting import fit
 
-    with stop_on_interrupt() as pressed, fit_progress() as on_state:
+    with fit_progress() as on_state, stop_on_interrupt() as pressed:
         result = fit(
             stack,
             mesh,
@@ -41,9 +41,8 @@ def run_fit(
             checkpoint=checkpoint,
             resume=resume,
         )
-    target = errors_console()
     steps = len(result.loss_history)
-    target.print(f"Ended after {steps} iterations: {result.stop_reason}.", markup=False)
+    say(f"{steps} iterations; {result.stop_reason}.")
     for warning in result.warnings:
         _log.warning(warning)
     return result

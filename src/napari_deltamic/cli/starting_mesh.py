@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.cli.errors import UsageError, usage
+from napari_deltamic.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
@@ -39,7 +39,9 @@ def read_points(path: Path) -> NDArray[np.float64]:
         try:
             point = [float(row[column]) for column in columns]
         except (ValueError, IndexError):
-            raise UsageError(f"--points: point {number} of {path} is not three numbers: {row}") from None
+            raise UsageError(
+                f"--points: point {number} of {path} is not three numbers: {row}"
+            ) from None
         if not np.isfinite(point).all():
             raise UsageError(f"--points: point {number} of {path} is not finite: {row}")
         points.append(point)
@@ -95,11 +97,11 @@ def spheres_at(
         first = int(np.argmax(outside))
         hint = "" if unit == "voxel" else "; are they in voxels? then add --points-unit voxel"
         raise UsageError(
-            f"--points: point {first + 1} at {_numbers(points[first])} um lies outside of the stack, "
-            f"which runs from {_numbers(stack.lower_corner)} to {_numbers(stack.upper_corner)} um{hint}"
+            f"--points: point {first + 1} at {_numbers(points[first])} um lies outside of the "
+            f"stack, which runs from {_numbers(stack.lower_corner)} to "
+            f"{_numbers(stack.upper_corner)} um{hint}"
         )
-    with usage():
-        return seed_spheres(points, radius)
+    return seed_spheres(points, radius)
 
 
 def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
@@ -124,8 +126,7 @@ def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
         raise UsageError(f"--labels: {path} holds {labels.dtype}, not whole numbers")
     if not (labels > 0).any():
         raise UsageError(f"--labels: {path} has no label above 0")
-    with usage():
-        return seed_from_labels(labels, stack.spacing, stack.origin)
+    return seed_from_labels(labels, stack.spacing, stack.origin)
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

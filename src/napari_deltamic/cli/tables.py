@@ -49,12 +49,17 @@ def print_measures(mesh: TriangleMesh, title: str) -> None:
         (
             (
                 str(one.region),
-                f"{one.volume:#.4g}",
-                f"{one.area:#.4g}",
+                _number(one.volume),
+                _number(one.area),
                 ", ".join(f"{position:.3f}" for position in one.centroid),
                 f"{one.sphericity:.3f}",
-                f"{one.mean_curvature:#.4g}",
+                _number(one.mean_curvature),
             )
             for one in measure(mesh)
         ),
     )
+
+
+def _number(value: float) -> str:
+    """Return a value to four digits, trailing zeros included, so that columns line up."""
+    return f"{value:#.4g}".rstrip(".")

@@ -19,6 +19,11 @@ def errors_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def say(message: str, style: str | None = None) -> None:
+    """Print a message for the user, not a result; the terminal folds it, so paths stay whole."""
+    errors_console().print(message, style=style, markup=False, soft_wrap=True)
+
+
 def start_logging(level: int) -> None:
     """Show the package's log messages from this level up, and warnings, on the error console."""
     from rich.logging import RichHandler
@@ -28,9 +33,8 @@ def start_logging(level: int) -> None:
         RichHandler(console=errors_console(), show_path=level <= logging.DEBUG, show_time=False)
     ]
     logger.setLevel(level)
-    logger.propagate = False
 
     def show_warning(message: Warning | str, *_: Any) -> None:
         logger.warning(str(message))
 
-    warnings.showwarning = show_warning  # without the line of code, which no user asked for
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # without the line of code, which no user asked for

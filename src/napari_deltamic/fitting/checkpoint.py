@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
 _VERSION = 1
-_COUNTERS = ("stage", "leg", "leg_iteration", "iteration", "on_voxels")
+_SCALARS = ("stage", "leg", "leg_iteration", "iteration", "on_voxels", "noise")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts")
 
 
@@ -28,7 +27,8 @@ def fingerprint(stack: ImageStack, psf: PSF, settings: FitSettings) -> str:
     """Return what tells one fit's input from another's."""
     digest = hashlib.sha256()
     for array in (stack.data, stack.spacing, stack.origin, stack.mask):
-        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+        digest.update(repr(None if array is None else array.shape).encode())
+        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     for name, value in psf.state_dict().items():
         digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
     digest.update(type(psf).__name__.encode() + settings.model_dump_json().encode())
@@ -40,7 +40,7 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
     meta = {
         "version": _VERSION,
         "identity": identity,
-        **{name: getattr(progress, name) for name in (*_COUNTERS, *_HISTORIES)},
+        **{name: getattr(progress, name) for name in (*_SCALARS, *_HISTORIES)},
         "background": progress.brightness.background,
     }
     arrays: dict[str, Any] = {
@@ -51,7 +51,7 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         "interior": progress.brightness.interior,
     }
     if progress.here is not None:
-        meta["loss"] = progress.here.loss
+        meta["loss"], meta["penalty"] = progress.here.loss, progress.here.penalty
         arrays["gradient"] = progress.here.gradient
     if progress.anchor is not None:
         arrays["anchor"], anchor_brightness = progress.anchor
@@ -78,17 +78,18 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
         If the file is not a checkpoint, or is one of a fit of other data, optics or settings.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(str(arrays.pop("meta")))
-        version = meta["version"]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = dict(json.loads(str(arrays.pop("meta"))))
+        version, of_fit = meta["version"], meta["identity"]
+    except FileNotFoundError:
+        raise
+    # A damaged archive fails in a dozen ways, from zlib's to the tokenizer's of array headers.
+    except Exception as error:
         raise ValueError(f"checkpoint: {path} cannot be read ({error}); start afresh") from error
     if version != _VERSION:
         raise ValueError(f"checkpoint: {path} is of another version ({version}); start afresh")
-    if meta["identity"] != identity:
+    if of_fit != identity:
         raise ValueError(
             f"checkpoint: {path} belongs to a fit of another stack, PSF or settings; "
             "give the same ones, or start afresh"
@@ -97,10 +98,10 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
     progress = Progress(
         TriangleMesh(arrays["vertices"], arrays["faces"], arrays["labels"]),
         brightness,
-        **{name: meta[name] for name in (*_COUNTERS, *_HISTORIES)},
+        **{name: meta[name] for name in (*_SCALARS, *_HISTORIES)},
     )
     if "gradient" in arrays:
-        progress.here = Evaluation(meta["loss"], arrays["gradient"], brightness)
+        progress.here = Evaluation(meta["loss"], arrays["gradient"], brightness, meta["penalty"])
     if "anchor" in arrays:
         anchor_brightness = Brightness(
             arrays["anchor_membrane"], arrays["anchor_interior"], meta["anchor_background"]

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from napari_deltamic.fitting import lbfgs
 from napari_deltamic.fitting.preconditioner import smoother
 from napari_deltamic.fitting.problem import (
+    Brightness,
     Evaluation,
-    Problem,
-    Topology,
     band_problem,
     evaluate,
     image_problem,
     model_image,
+    reweighted,
     solve_brightness,
     topology_of,
 )
@@ -34,10 +34,10 @@ _FARTHEST = 0.15
 _RENEWAL = 10
 # The plateau is judged over this many iterations.
 _WINDOW = 10
+# Components of the data to a vertex from which on most of the loss is noise.
+_DATA_A_VERTEX = 40.0
 # A loss this small is rounding and the mesh's facets, not noise; falling below it is no gain.
 _LOSS_FLOOR = 1e-5
-# Poisson weights take no voxel for darker than this fraction of the brightest.
-_DARKEST = 0.02
 
 
 def needs_voxels(
@@ -87,38 +87,46 @@ def run_leg(
     topology = topology_of(progress.mesh)
     reach = settings.smoothing / stage.cutoff / stage.edge_length
     smooth = smoother(progress.mesh, reach**2)
-    several = max(len(progress.brightness.membrane), len(progress.brightness.interior)) > 1
     weighted = _weighted(stage, settings)
-    problem = _problem(progress, topology, stack, box, psf, stage, settings)
-
-    rough = roughness(progress.mesh, stage.offset_width)
+    prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order)
+    choose = image_problem if progress.on_voxels else band_problem
+    problem = choose(stack, box, psf, stage, settings.fit_background, settings.backend)
+    if progress.anchor is not None:
+        problem = reweighted(problem, model_image(problem, *progress.anchor, topology, stack))
 
     def evaluated(vertices: NDArray[np.float64]) -> Evaluation:
         misfit = evaluate(problem, vertices, topology, progress.brightness)
-        energy, gradient = rough.energy(vertices)
-        weight = progress.noise
+        energy, gradient = prior.energy(vertices)
         return misfit._replace(
-            gradient=misfit.gradient + weight * gradient, penalty=weight * energy
+            gradient=misfit.gradient + progress.noise * gradient, penalty=progress.noise * energy
         )
 
-    while not (reason := _ended(progress, longest, tolerance)):
+    # With far more data than vertices most of the loss is noise, and gains are a small part.
+    share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / problem.size)
+    while not (reason := _ended(progress, longest, tolerance, share)):
+        vertices = progress.mesh.vertices
         if progress.leg_iteration % _RENEWAL == 0:
-            vertices = progress.mesh.vertices
-            if weighted:
-                progress.anchor = vertices, progress.brightness
-                problem = _problem(progress, topology, stack, box, psf, stage, settings)
-            if several:
+            if _several(progress.brightness):
                 progress.brightness = solve_brightness(
                     problem, vertices, topology, progress.brightness
                 )
-            if progress.leg_iteration and (progress.stage or progress.leg):
+            if weighted:
+                progress.anchor = vertices, evaluated(vertices).brightness
+                model = model_image(problem, *progress.anchor, topology, stack)
+                problem = reweighted(problem, model)
+            # Early on the misfit is shape that is yet to be found, not noise.
+            if progress.here is not None and (progress.stage or progress.leg):
                 progress.noise = progress.here.loss / problem.size
-            progress.here = evaluated(vertices)
+            before, progress.here = progress.here, evaluated(vertices)
             progress.brightness = progress.here.brightness
+            if before is not None:
+                # Only what steps gain counts for the plateau, not a change of the weights.
+                change = progress.here.loss - before.loss
+                progress.leg_losses = [loss + change for loss in progress.leg_losses]
         assert progress.here is not None
         taken = lbfgs.step(
             evaluated,
-            progress.mesh.vertices,
+            vertices,
             progress.here,
             progress.memory,
             smooth,
@@ -137,37 +145,22 @@ def run_leg(
     return reason
 
 
-def _ended(progress: Progress, longest: int, tolerance: float) -> str:
+def _weighted(stage: Stage, settings: FitSettings) -> bool:
+    # Blurred photons are no longer Poisson; the last stage takes them as they are.
+    return settings.noise == "poisson" and stage.blur == 0
+
+
+def _ended(progress: Progress, longest: int, tolerance: float, share: float) -> str:
     losses = progress.leg_losses
     if len(losses) > _WINDOW:
         gain = losses[-1 - _WINDOW] - losses[-1]
-        if gain < tolerance * (losses[-1] + _LOSS_FLOOR):
+        if gain < tolerance * (share * losses[-1] + _LOSS_FLOOR):
             return f"settled: {_WINDOW} iterations lowered its loss by less than {tolerance:g}"
     if len(losses) >= longest:
         return f"reached the limit of {longest} iterations"
     return ""
 
 
-def _weighted(stage: Stage, settings: FitSettings) -> bool:
-    # Blurred photons are no longer Poisson; only the last stage sees the data as they are.
-    return settings.noise == "poisson" and stage.blur == 0
-
-
-def _problem(
-    progress: Progress,
-    topology: Topology,
-    stack: ImageStack,
-    box: Shape,
-    psf: PSF,
-    stage: Stage,
-    settings: FitSettings,
-) -> Problem:
-    arguments = stack, box, psf, stage, settings.fit_background, settings.backend
-    if not progress.on_voxels:
-        return band_problem(*arguments)
-    problem = image_problem(*arguments)
-    if not _weighted(stage, settings) or progress.anchor is None:
-        return problem
-    # Weights of one over the model make the least-squares solution that of Poisson's likelihood.
-    model = model_image(problem, progress.anchor[0], topology, progress.anchor[1], stack)
-    return image_problem(*arguments, 1.0 / np.maximum(model, _DARKEST * float(stack.data.max())))
+def _several(brightness: Brightness) -> bool:
+    """Whether there are ratios of brightness to solve for, beyond one scale of each kind."""
+    return max(len(brightness.membrane), len(brightness.interior)) > 1

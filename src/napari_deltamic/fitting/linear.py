@@ -35,4 +35,4 @@ def nonnegative_minimum(
         lower = np.full(len(gram), -np.inf)
         lower[:bounded] = 0.0
         plain = np.asarray(lsq_linear(root, target, (lower, np.inf)).x)
-    return plain / scale
+    return np.asarray(plain / scale)

@@ -28,14 +28,20 @@ _log = logging.getLogger(__name__)
 
 # Before the last stage a rough plateau will do: the next stage looks closer.
 _ROUGHER = 10.0
+# A region this small beside the largest has collapsed.
+_VANISHED = 1e-3
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
 class _Setting(NamedTuple):
-    """What stays the same during a fit; the stack is moved to voxel 0 and scaled to 1."""
+    """What stays the same during a fit.
+
+    The stack is moved to voxel 0, ``level`` is taken off its data and they are scaled to 1.
+    """
 
     stack: ImageStack
     origin: NDArray[np.float64]
+    level: float
     scale: float
     box: Shape
     psf: PSF
@@ -87,17 +93,19 @@ def fit(
         If an argument makes no sense; the message names it and says what to do.
     """
     settings = FitSettings() if settings is None else settings
-    setting, progress = _prepared(stack, mesh, psf, settings)
     file = None if checkpoint is None else Path(checkpoint)
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
+    setting, progress = _prepared(stack, mesh, psf, settings)
     identity = fingerprint(stack, psf, settings)
     if file is not None and resume and file.exists():
         progress = load_checkpoint(file, identity)
     states = _states(setting, progress)
     saved = time.monotonic()
-    reason = ""
-    while not reason:
+    stopped = False
+    while True:
         if should_stop is not None and should_stop():
-            reason = f"stopped by the user at iteration {progress.iteration}"
+            stopped, reason = True, f"stopped by the user at iteration {progress.iteration}"
             break
         try:
             state = next(states)
@@ -112,7 +120,7 @@ def fit(
     if file is not None:
         save_checkpoint(file, progress, identity)
     _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
-    return _result(setting, progress, reason)
+    return _result(setting, progress, reason, stopped)
 
 
 def iter_fit(
@@ -130,20 +138,33 @@ def _prepared(
     stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
 ) -> tuple[_Setting, Progress]:
     mesh = checked_start(stack, mesh, psf)
-    scale = float(np.abs(stack.data).max())
-    at_zero = ImageStack(stack.data / np.float32(scale), stack.spacing, mask=stack.mask)
+    level = _level(stack, settings)
+    scale = float(np.abs(_trusted(stack) - level).max())
+    scaled = (stack.data - np.float32(level)) / np.float32(scale)
+    at_zero = ImageStack(scaled, stack.spacing, mask=stack.mask)
     box = padded_shape(stack.shape, stack.spacing, psf.extent())
     moved = mesh.with_vertices(mesh.vertices - stack.origin)
     plan = stages(at_zero, moved, psf, box, settings)
-    setting = _Setting(at_zero, stack.origin, scale, box, psf, settings, plan)
+    setting = _Setting(at_zero, stack.origin, level, scale, box, psf, settings, plan)
     return setting, begin(moved, settings.label)
+
+
+def _trusted(stack: ImageStack) -> NDArray[np.float32]:
+    return stack.data if stack.mask is None else stack.data[stack.mask]
+
+
+def _level(stack: ImageStack, settings: FitSettings) -> float:
+    """Return the camera's offset, roughly: in it the sums of single precision lose the object."""
+    if not settings.fit_background or settings.noise == "poisson":
+        return 0.0
+    return float(np.float32(np.median(_trusted(stack))))
 
 
 def _states(setting: _Setting, progress: Progress) -> Generator[FitState, None, str]:
     """Run the stages, changing ``progress``; returns why the last one ended."""
-    stack, _, _, box, psf, settings, plan = setting
+    stack, _, _, _, box, psf, settings, plan = setting
     legs = 2 if settings.remesh else 1
-    reason = "there was nothing left to do"
+    reason = "had nothing left to do"
     while progress.stage < len(plan):
         stage = plan[progress.stage]
         last = progress.stage == len(plan) - 1
@@ -169,7 +190,7 @@ def _states(setting: _Setting, progress: Progress) -> Generator[FitState, None, 
 
 
 def _begin_leg(setting: _Setting, progress: Progress, stage: Stage) -> None:
-    stack, _, _, box, psf, settings, _ = setting
+    stack, _, _, _, box, psf, settings, _ = setting
     if progress.leg == 0:
         progress.stage_starts.append(progress.iteration)
     if settings.remesh:
@@ -195,7 +216,7 @@ def _state(setting: _Setting, progress: Progress, done: float) -> FitState:
     )
 
 
-def _result(setting: _Setting, progress: Progress, reason: str) -> FitResult:
+def _result(setting: _Setting, progress: Progress, reason: str, stopped: bool) -> FitResult:
     mesh = _placed(setting, progress)
     intensities = _in_units(setting, progress.brightness)
     return FitResult(
@@ -206,7 +227,7 @@ def _result(setting: _Setting, progress: Progress, reason: str) -> FitResult:
         stop_reason=reason,
         intensities=intensities,
         settings=setting.settings,
-        warnings=_warnings(setting, mesh, intensities),
+        warnings=_warnings(setting, mesh, intensities, stopped),
     )
 
 
@@ -218,7 +239,7 @@ def _in_units(setting: _Setting, brightness: Brightness) -> Intensities:
     return Intensities(
         setting.scale * brightness.membrane,
         setting.scale * brightness.interior,
-        setting.scale * brightness.background,
+        setting.scale * brightness.background + setting.level,
     )
 
 
@@ -238,25 +259,29 @@ def _rendering(
     )
 
 
-def _warnings(setting: _Setting, mesh: TriangleMesh, intensities: Intensities) -> list[str]:
+def _warnings(
+    setting: _Setting, mesh: TriangleMesh, intensities: Intensities, stopped: bool
+) -> list[str]:
     found = []
-    crossing = len(self_intersections(mesh))
+    # Who stops a fit wants it to end now, and the check takes seconds on a large mesh.
+    crossing = 0 if stopped else len(self_intersections(mesh))
     if crossing:
         found.append(
             f"{crossing} pairs of faces intersect, so volumes are doubtful there; "
             "try a better seed or more stages"
         )
-    dark = [
-        name
-        for name, values in (
-            ("membrane", intensities.membrane),
-            ("interior", intensities.interior),
-        )
-        if len(values) and not np.any(values > 0)
-    ]
-    for name in dark:
-        found.append(
-            f"the {name} was found dark: the mesh explains none of the image; "
-            "is the label right, and does the seed lie on the object?"
-        )
+    volumes = mesh.volumes()
+    largest = float(volumes.max())
+    for region, volume in zip(mesh.regions, volumes, strict=True):
+        if volume < _VANISHED * largest:
+            found.append(
+                f"region {region} has all but vanished; the image may hold nothing at its seed"
+            )
+    for name in ("membrane", "interior"):
+        brightness = getattr(intensities, name)
+        if len(brightness) and not np.any(brightness > 0):
+            found.append(
+                f"the {name} was found dark: the mesh explains none of the image; "
+                "is the label right, and does the seed lie on the object?"
+            )
     return found

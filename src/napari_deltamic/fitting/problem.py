@@ -7,7 +7,7 @@ Parseval's theorem spares every image-sized transform, or the voxels, where they
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,8 @@ from napari_deltamic.optics import PSF
 _TOLERANCE = 3e-4
 # Vectors shorter than this are summed by one thread.
 _WORTH_THREADS = 1_000_000
+# Poisson weights take no voxel for darker than this fraction of the brightest.
+_DARKEST = 0.02
 # A dark component would never be moved, so for the gradient none is darker than this, relatively.
 _DIMMEST = 0.05
 
@@ -72,6 +74,15 @@ class Evaluation(NamedTuple):
         return self.loss + self.penalty
 
 
+class Voxels(NamedTuple):
+    """Data on the voxels."""
+
+    data: NDArray[np.float32]
+    """(Z, Y, X) intensities, with the stage's blur."""
+    trust: NDArray[np.float32]
+    """(Z, Y, X) 0 to 1: how much of each comes from voxels inside the mask."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Data of one stage, and how a mesh's modes become comparable to them."""
@@ -89,6 +100,8 @@ class Problem:
     """Squared norm of the data without the best background."""
     size: int
     """Number of real components of the data."""
+    voxels: Voxels | None = None
+    """The data before weighting, where the problem is on the voxels."""
 
 
 def topology_of(mesh: TriangleMesh) -> Topology:
@@ -118,34 +131,52 @@ def band_problem(
 
 
 def image_problem(
-    stack: ImageStack,
-    box: Shape,
-    psf: PSF,
-    stage: Stage,
-    fit_background: bool,
-    backend: str,
-    weights: NDArray[np.float32] | None = None,
+    stack: ImageStack, box: Shape, psf: PSF, stage: Stage, fit_background: bool, backend: str
 ) -> Problem:
-    """Return the problem on the voxels: with the stack's mask, and weights if given.
-
-    Parameters
-    ----------
-    weights
-        (Z, Y, X) inverse variances up to a factor; by default all alike.
-    """
+    """Return the problem on the voxels, where the stack's mask trusts them."""
     transform = _transform(stack, box, stage, backend)
     _, otf = _filters(transform, psf, stage.blur)
     trusted = np.ones(stack.shape, np.float32) if stack.mask is None else stack.mask
-    data, coverage = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
-    if weights is not None:
-        coverage = coverage * weights
-    root = torch.from_numpy(np.sqrt(coverage / coverage.mean()))
+    data, trust = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
+    return _voxel_problem(transform, otf, Voxels(data, trust), trust, fit_background)
+
+
+def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
+    """Return a problem on the voxels with weights of one over a model of them.
+
+    Its least-squares solution, the model being its own rendering, is that of Poisson's likelihood.
+
+    Parameters
+    ----------
+    problem
+        From :func:`image_problem`.
+    model
+        (Z, Y, X) rendering of the current mesh.
+    """
+    assert problem.voxels is not None
+    data, trust = problem.voxels
+    weights = trust / np.maximum(model, np.float32(_DARKEST * data.max()))
+    return _voxel_problem(
+        problem.transform, problem.otf, problem.voxels, weights, problem.constant is not None
+    )
+
+
+def _voxel_problem(
+    transform: MeshFourierTransform,
+    otf: torch.Tensor,
+    voxels: Voxels,
+    weights: NDArray[np.floating],
+    fit_background: bool,
+) -> Problem:
+    root = torch.from_numpy(np.sqrt(weights / weights.mean(), dtype=np.float32))
+    shape = voxels.data.shape
 
     def project(blurred: torch.Tensor) -> torch.Tensor:
-        return image_of_modes(blurred, box, stack.spacing, stack.shape) * root
+        return image_of_modes(blurred, transform.shape, transform.spacing, shape) * root
 
-    target = torch.from_numpy(data) * root
-    return _problem(transform, otf, project, target, root if fit_background else None)
+    target = torch.from_numpy(voxels.data) * root
+    problem = _problem(transform, otf, project, target, root if fit_background else None)
+    return replace(problem, voxels=voxels)
 
 
 def evaluate(
@@ -233,8 +264,8 @@ def solve_brightness(
 def model_image(
     problem: Problem,
     vertices: NDArray[np.float64],
-    topology: Topology,
     brightness: Brightness,
+    topology: Topology,
     stack: ImageStack,
 ) -> NDArray[np.float32]:
     """Return the problem's rendering on the stack's voxels, (Z, Y, X)."""

@@ -18,7 +18,8 @@ class Progress:
 
     A stage is done in legs, each of which begins with remeshing. ``anchor`` is the vertices and
     the brightness that the voxels' weights come from; ``on_voxels`` says whether the leg's misfit
-    is taken there. ``here`` is the misfit at the mesh.
+    is taken there. ``here`` is the misfit at the mesh, and ``noise`` what one component of the data
+    adds to it.
     """
 
     mesh: TriangleMesh

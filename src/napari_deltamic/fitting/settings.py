@@ -31,7 +31,8 @@ class FitSettings(BaseModel):
     edge_length: PositiveFloat | None = Field(
         None,
         title="Edge length (um)",
-        description="Length of the mesh's edges in the last stage; by default about 1.6 voxels.",
+        description="Length of the mesh's edges in the last stage; by default what the PSF "
+        "resolves, at least 1.25 voxels.",
     )
     stages: int = Field(
         4,

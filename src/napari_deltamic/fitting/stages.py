@@ -19,10 +19,14 @@ _FIRST_MODES = 3.6
 _LAST_OTF = 0.02
 # Extra blur of a stage, in units of 1 / cutoff; the OTF is then about one half at the band's edge.
 _BLUR = 0.195
-_LAST_BLUR = 0.195
 # Edge length of a stage in units of 1 / cutoff, for its first and its last stage.
 _EDGES = (0.26, 0.38)
+# Shortest edge that is chosen by itself, in units of the smallest voxel side.
+_FINEST_EDGE = 1.25
+# Likely offset of a vertex from its neighbours' mean, as a fraction of that of a surface whose
+# radius of curvature is 1 / cutoff; for the first and the last stage; measured.
 _BENDS = (0.08, 0.02)
+_LAST_BEND = 0.007
 
 
 class Stage(NamedTuple):
@@ -38,6 +42,8 @@ class Stage(NamedTuple):
     """Of the mesh, in um."""
     offset_width: float
     """Standard deviation in um of a vertex' offset from its neighbours; see :mod:`roughness`."""
+    roughness_order: int
+    """1 or 2; see :mod:`roughness`."""
 
 
 def stages(
@@ -57,30 +63,33 @@ def stages(
         Voxels of the periodic box around the stack.
     """
     lengths = stack.spacing * box
-    widest = narrow_band(box, stack.spacing, psf.otf, _LAST_OTF)
-    nyquist = [max(1, (n - 1) // 2) for n in box]
-    limit = np.minimum(widest, nyquist)
-    last = float((limit / lengths).max())
+    widest = np.array(narrow_band(box, stack.spacing, psf.otf, _LAST_OTF))
+    nyquist = np.maximum((np.array(box) - 1) // 2, 1)
+    last = float((np.minimum(widest, nyquist) / lengths).max())
     first = min(_FIRST_MODES / _object_size(stack, mesh), last)
     count = settings.stages if first < last else 1
     result = []
     for position in np.linspace(0.0, 1.0, count) if count > 1 else [1.0]:
         cutoff = first * (last / first) ** position
-        band = np.minimum(np.ceil(cutoff * lengths).astype(int), limit)
+        reach = np.minimum(np.ceil(cutoff * lengths).astype(int), widest)
+        # Past Nyquist modes alias, so then all that the PSF lets through must be there.
+        band = np.where(reach > nyquist, widest, reach)
         edge = (_EDGES[0] + (_EDGES[1] - _EDGES[0]) * position) / cutoff
-        if settings.edge_length is not None:
-            edge = max(edge, settings.edge_length) if position < 1 else settings.edge_length
-        blur = (_BLUR if position < 1 else _LAST_BLUR) / cutoff
-        bend = _BENDS[0] + (_BENDS[1] - _BENDS[0]) * position
+        finest = settings.edge_length or _FINEST_EDGE * float(stack.spacing.min())
+        edge = max(edge, finest) if position < 1 or settings.edge_length is None else finest
+        blur = 0.0 if position == 1 and settings.noise == "poisson" else _BLUR / cutoff
+        final = position == 1
+        bend = _LAST_BEND if final else _BENDS[0] + (_BENDS[1] - _BENDS[0]) * position
         width = bend * cutoff * edge**2
-        result.append(Stage(cutoff, (int(band[0]), int(band[1]), int(band[2])), blur, edge, width))
+        kept = int(band[0]), int(band[1]), int(band[2])
+        result.append(Stage(cutoff, kept, blur, edge, width, 2 if final else 1))
     return result
 
 
 def _object_size(stack: ImageStack, mesh: TriangleMesh) -> float:
     """Return how large an object may be, in um: its share of the stack, or its seed if larger."""
     share = float(np.min(stack.spacing * stack.shape)) / len(mesh.regions) ** (1 / 3)
-    return max(0.6 * share, float(np.median(_extents(mesh))))
+    return float(max(0.6 * share, np.median(_extents(mesh))))
 
 
 def _extents(mesh: TriangleMesh) -> NDArray[np.float64]:

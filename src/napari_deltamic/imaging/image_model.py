@@ -81,7 +81,8 @@ def image_of_modes(
     along_y = _sum_of_modes(along_z, 1, ky, box[1], shape[1])
     finer = _oversampling(kx, box[2])
     rows = torch.fft.irfft(along_y, n=finer * box[2], dim=2, norm="forward")
-    return rows[:, :, : finer * shape[2] : finer]
+    wanted: torch.Tensor = rows[:, :, : finer * shape[2] : finer]
+    return wanted
 
 
 def modes_of_image(
@@ -134,6 +135,7 @@ def _sum_of_modes(
     shape[axis] = finer * size - modes.shape[axis]
     positive, negative = modes.split([largest + 1, largest], dim=axis)
     full = torch.cat([positive, modes.new_zeros(shape), negative], dim=axis)
-    summed = torch.fft.ifft(full, dim=axis, norm="forward")
-    wanted = torch.arange(0, finer * kept, finer)
-    return summed.index_select(axis, wanted) if finer * kept < finer * size or finer > 1 else summed
+    summed: torch.Tensor = torch.fft.ifft(full, dim=axis, norm="forward")
+    if kept == size and finer == 1:
+        return summed
+    return summed.index_select(axis, torch.arange(0, finer * kept, finer))

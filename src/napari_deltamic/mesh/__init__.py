@@ -4,9 +4,7 @@ Names other than the mesh itself load their module on first use, so that importi
 brings in numpy only.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.measures import measures_table as measures_table
     from napari_deltamic.mesh.measures import write_measures_csv as write_measures_csv
     from napari_deltamic.mesh.orientation import oriented_outwards as oriented_outwards
-    from napari_deltamic.mesh.remesh import remesh as remesh
+    from napari_deltamic.mesh.remeshing import remesh as remesh
     from napari_deltamic.mesh.section import plane_section as plane_section
     from napari_deltamic.mesh.section import plane_sections as plane_sections
     from napari_deltamic.mesh.seeds import seed_from_labels as seed_from_labels
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.shapes import dumbbell as dumbbell
     from napari_deltamic.mesh.shapes import ellipsoid as ellipsoid
     from napari_deltamic.mesh.shapes import icosphere as icosphere
-    from napari_deltamic.mesh.voxelise import voxelise as voxelise
+    from napari_deltamic.mesh.voxels import voxelise as voxelise
 
 _MODULE_OF = {
     "best_boundary_offset": "agreement",
@@ -57,7 +55,7 @@ _MODULE_OF = {
     "measures_table": "measures",
     "write_measures_csv": "measures",
     "oriented_outwards": "orientation",
-    "remesh": "remesh",
+    "remesh": "remeshing",
     "plane_section": "section",
     "plane_sections": "section",
     "seed_from_labels": "seeds",
@@ -67,7 +65,7 @@ _MODULE_OF = {
     "dumbbell": "shapes",
     "ellipsoid": "shapes",
     "icosphere": "shapes",
-    "voxelise": "voxelise",
+    "voxelise": "voxels",
 }
 
 __all__ = ["TriangleMesh", "concatenate", *_MODULE_OF]
@@ -81,13 +79,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Importing a module binds it here, which would hide the function of the same name.
-        if name not in _MODULE_OF or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

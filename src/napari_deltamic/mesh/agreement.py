@@ -70,7 +70,7 @@ def with_boundary_offset(
 def _boundary_distance(
     inside: NDArray[np.bool_], step: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int64], ...]]:
-    """Return the distance in um from voxels to the boundary before them, and the voxel behind it."""
+    """Return the distance in um to the end of ``inside``, and the nearest voxel out of it."""
     from scipy.ndimage import distance_transform_edt
 
     distance, nearest = distance_transform_edt(inside, sampling=tuple(step), return_indices=True)

@@ -37,8 +37,9 @@ def plane_section(mesh: TriangleMesh, axis: int, position: float) -> NDArray[np.
     -------
     NDArray
         (N, 2, 2) start and end of each segment in um, in the two remaining axes in (z, y, x)
-        order. On a consistently wound mesh segments follow one another head to tail, with the region
-        ``labels[:, 0]`` to their left if the first remaining axis points right and the second up.
+        order. On a consistently wound mesh segments follow one another head to tail, with the
+        region ``labels[:, 0]`` to their left if the first remaining axis points right and the
+        second up.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def plane_section(mesh: TriangleMesh, axis: int, position: float) -> NDArray[np.
     if not np.isfinite(position):
         raise ValueError(f"position: expected a finite position in um, got {position}")
     segments = plane_sections(mesh.vertices, mesh.faces, axis, [position]).segments
-    return segments[(segments[:, 0] != segments[:, 1]).any(axis=1)]
+    return np.asarray(segments[(segments[:, 0] != segments[:, 1]).any(axis=1)])
 
 
 def plane_sections(

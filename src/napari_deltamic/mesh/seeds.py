@@ -203,7 +203,7 @@ def _label_surface(
         center = corner + spacing * np.argwhere(mask).mean(axis=0)
         surface = sphere_with_edges(center, radius, edge_length)
     else:
-        from napari_deltamic.mesh.remesh import remesh
+        from napari_deltamic.mesh.remeshing import remesh
 
         surface = remesh(_isosurface(mask, spacing, corner, smoothing), edge_length)
     # The iso-level keeps the volume to a percent or two, and a last scaling to the digit.

@@ -20,9 +20,10 @@ from qtpy.QtWidgets import (
 
 from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.background import BackgroundTask
+from napari_deltamic.plugin.fit_layers import MESH_LAYER
 from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.image_chooser import ImageChooser
-from napari_deltamic.plugin.live_view import MESH_LAYER, live_view_of
+from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.loss_plot import LossPlot
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.settings_form import SettingsForm
@@ -149,7 +150,7 @@ class FitDock(Dock):
 
     def _on_started(self) -> None:
         self.plot.clear()
-        self.progress.setValue(0)
+        self._show_progress(0.0)
         self._stage = -1
         for label in self.values.values():
             label.setText("–")
@@ -172,18 +173,24 @@ class FitDock(Dock):
             if self._stage >= 0:
                 self.plot.mark_stage(state.iteration)
             self._stage = state.stage
-        self.progress.setValue(int(1000 * state.progress))
+        self._show_progress(state.progress)
         self.values["Stage"].setText(f"{state.stage + 1} of {state.stages}")
         self.values["Iteration"].setText(str(state.iteration))
         self.values["Loss"].setText(f"{state.loss:.4g}")
         self.values["Runs on"].setText(engine.device_name(self._session.settings.backend))
+
+    def _show_progress(self, part: float) -> None:
+        # A bar that takes updates repaints at once, and with it Qt composes the whole window.
+        self.progress.setUpdatesEnabled(False)
+        self.progress.setValue(int(1000 * part))
+        self.progress.setUpdatesEnabled(True)
 
     def _on_finished(self, result: FitResult | None) -> None:
         if result is None:
             self.status.say("Stopped before the fit began.")
             return
         self.plot.show_losses(result.loss_history)
-        self.progress.setValue(1000)
+        self._show_progress(1.0)
         reason, regions = result.stop_reason.rstrip("."), len(result.mesh.regions)
         self.status.say(
             f"{reason[:1].upper()}{reason[1:]}. {regions} region{'s' * (regions != 1)}, "

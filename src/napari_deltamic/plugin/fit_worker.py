@@ -92,6 +92,8 @@ class FitWorker:
         self._stop = Event()
         self._may_run = Event()
         self._may_run.set()
+        self._may_begin = Event()
+        self._may_begin.set()
         self._began = False
         self._next_preview = 0.0
         self._thread = Thread(target=self._run, name="napari-deltamic fit", daemon=True)
@@ -110,6 +112,14 @@ class FitWorker:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def hold(self) -> None:
+        """Make the fit wait with its first step until :meth:`release`; call it before start."""
+        self._may_begin.clear()
+
+    def release(self) -> None:
+        """Let it begin."""
+        self._may_begin.set()
 
     def pause(self) -> None:
         """Hold the fit at its next poll, until :meth:`resume` or :meth:`stop`."""
@@ -139,6 +149,9 @@ class FitWorker:
     def _fit(self) -> None:
         if not engine.wait_until_ready(self._should_stop):
             return
+        while not self._may_begin.wait(engine.POLL_SECONDS):
+            if self._should_stop():
+                return
         # Imported here: the module pulls in torch.
         from napari_deltamic import fitting
 

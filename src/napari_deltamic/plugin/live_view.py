@@ -1,33 +1,28 @@
-"""What a viewer shows of a session: the fitted surface, its rendering and its outline."""
+"""The session of a viewer, and the timer that brings its fit into the viewer's layers."""
 
 from __future__ import annotations
 
 import atexit
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
+from napari_deltamic.plugin.fit_layers import FitLayers
 from napari_deltamic.plugin.fit_worker import Phase
-from napari_deltamic.plugin.mesh_layers import mesh_metadata, surface_data, surface_options
-from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.preview import PREVIEW_VOXELS_2D, PREVIEW_VOXELS_3D, Preview
 from napari_deltamic.plugin.session import Session
 
 if TYPE_CHECKING:
-    from napari.components import LayerList
-    from napari.layers import Image, Layer, Surface
     from napari.viewer import Viewer
 
     from napari_deltamic.fitting import FitResult, FitState
     from napari_deltamic.mesh import TriangleMesh
-    from napari_deltamic.plugin.spatial import Placement
+    from napari_deltamic.plugin.outline import Outline
 
-UPDATES_PER_SECOND = 12
-MESH_LAYER = "Fitted mesh"
-RENDERING_LAYER = "Rendering"
+UPDATES_PER_SECOND = 15
 
 _views: dict[int, LiveView] = {}
 
@@ -43,34 +38,35 @@ def live_view_of(viewer: Viewer) -> LiveView:
 
 
 class LiveView(QObject):
-    """Brings a session's fit into a viewer's layers, a few times a second, on the GUI thread."""
+    """Polls a session on the GUI thread while a fit runs, and ends the fit with the window."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self.session = Session()
-        self.outline = Outline(viewer)
+        self._layers = FitLayers(viewer)
         self._viewer = viewer
         self._key = id(viewer)
-        self._surface: Surface | None = None
-        self._faces: Any = None
-        self._shading = "smooth"
-        self._rendering: Image | None = None
-        self._bins: tuple[int, int, int] = (1, 1, 1)
+        self._first_steps: list[Callable[[], None]] = []
         self._window: QWidget | None = None
         self._window_is_closing = False
         self._timer = QTimer(self)
         self._timer.setInterval(1000 // UPDATES_PER_SECOND)
-        self._timer.timeout.connect(self.session.poll)
+        self._timer.timeout.connect(self._tick)
         self.session.started.connect(self._on_started)
         self.session.phase_changed.connect(self._on_phase)
         self.session.advanced.connect(self._on_state)
-        self.session.previewed.connect(self._show_preview)
+        self.session.previewed.connect(self._layers.show_preview)
         self.session.finished.connect(self._on_finished)
         self.session.failed.connect(self._on_failed)
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.shut_down)
+
+    @property
+    def outline(self) -> Outline:
+        """The outline layer, for seeds."""
+        return self._layers.outline
 
     def watch(self, window: QWidget) -> None:
         """Stop the fit when this window is closed; docks call it once they are in it."""
@@ -95,29 +91,40 @@ class LiveView(QObject):
         if _views.pop(self._key, None) is None:
             return
         self._timer.stop()
+        self._first_steps.clear()
         self.session.close()
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
-        self.outline.close()
-        self._surface = self._rendering = self._window = None
+        self._layers.close()
+        self._window = None
         del self._viewer
+
+    def _tick(self) -> None:
+        if not self._first_steps:
+            self.session.poll()
+            return
+        self._first_steps.pop(0)()
+        if not self._first_steps and self.session.worker is not None:
+            self.session.worker.release()
+
+    def _on_started(self, mesh: TriangleMesh) -> None:
+        source, worker = self.session.source, self.session.worker
+        assert source is not None
+        assert worker is not None
+        # Adding layers takes twice as long beside a busy thread.
+        worker.hold()
+        self._limit_previews()
+        self._first_steps = self._layers.begin(source, mesh)
+        self._timer.start()
 
     def _on_phase(self, phase: Phase) -> None:
         if phase.is_over:
             self._timer.stop()
-            if self._surface is not None:
-                self._surface.shading = self._shading
+            self._first_steps.clear()
+            self._layers.end()
 
-    def _on_started(self) -> None:
+    def _on_ndisplay(self) -> None:
         self._limit_previews()
-        layers = self._viewer.layers
-        self._surface = _named(MESH_LAYER, layers)
-        self._rendering = _named(RENDERING_LAYER, layers)
-        self._faces = None
-        if self._surface is not None:
-            self._shading = str(self._surface.shading)
-            # Normals cost more to compute than all the rest of an update.
-            self._surface.shading = "none"
-        self._timer.start()
+        self._layers.turn()
 
     def _limit_previews(self) -> None:
         if self.session.worker is not None:
@@ -125,103 +132,19 @@ class LiveView(QObject):
                 PREVIEW_VOXELS_3D if self._viewer.dims.ndisplay == 3 else PREVIEW_VOXELS_2D
             )
 
-    def _on_ndisplay(self) -> None:
-        self._limit_previews()
-        if self._surface is not None:
-            self._surface.visible = self._viewer.dims.ndisplay == 3
-
-    @property
-    def _placement(self) -> Placement:
-        source = self.session.source
-        assert source is not None
-        return source.placement
-
     def _on_state(self, state: FitState) -> None:
-        self._show_mesh(state.mesh)
-
-    def _show_mesh(self, mesh: TriangleMesh) -> None:
-        self.outline.show(mesh, self._placement)
-        if self._surface is None or self._surface not in self._viewer.layers:
-            self._faces = None
-            # In 2D a surface layer shows stray triangles; there the outline shows the mesh.
-            options = surface_options(mesh) | {
-                "shading": "none",
-                "visible": self._viewer.dims.ndisplay == 3,
-            }
-            self._surface = self._viewer.add_surface(
-                surface_data(mesh), name=MESH_LAYER, **options, **self._placement.layer_options()
-            )
-        elif self._faces is not None and np.array_equal(mesh.faces, self._faces):
-            self._surface.vertices = mesh.vertices.astype(np.float32)
-            return
-        else:
-            self._surface.data = surface_data(mesh)
-            self._surface.metadata |= mesh_metadata(mesh)
-            if self._faces is None:
-                self._surface.contrast_limits = surface_options(mesh)["contrast_limits"]
-                _place(self._surface, self._placement.layer_options())
-        self._faces = mesh.faces
-
-    def _show_preview(self, preview: Preview) -> None:
-        placement, bins = self._placement, np.array(preview.bins)
-        options = placement.layer_options(
-            placement.spacing * bins, placement.origin + placement.spacing * (bins - 1) / 2
-        )
-        if self._rendering is None or self._rendering not in self._viewer.layers:
-            limits = self._image_contrast(preview)
-            active = self._viewer.layers.selection.active
-            self._rendering = self._viewer.add_image(
-                preview.image,
-                name=RENDERING_LAYER,
-                colormap="magenta",
-                blending="additive",
-                contrast_limits=limits,
-                **options,
-            )
-            self._below_the_meshes(active)
-        else:
-            self._rendering.data = preview.image
-            if preview.bins != self._bins or not np.allclose(
-                self._rendering.translate, options["translate"]
-            ):
-                _place(self._rendering, options)
-        self._bins = preview.bins
-
-    def _image_contrast(self, preview: Preview) -> tuple[float, float]:
-        """Return the limits of the image that is fitted, so that both look alike."""
-        source = self.session.source
-        if source is not None and source.name in self._viewer.layers:
-            low, high = self._viewer.layers[source.name].contrast_limits
-        else:
-            low, high = float(preview.image.min()), float(preview.image.max())
-        return float(low), max(float(high), float(low) + 1e-6)
-
-    def _below_the_meshes(self, active: Layer | None) -> None:
-        layers = self._viewer.layers
-        for name in (MESH_LAYER, Outline.LAYER):
-            if name in layers:
-                layers.move(layers.index(layers[name]), len(layers))
-        layers.selection.active = active
+        self._layers.show_mesh(state.mesh)
 
     def _on_finished(self, result: FitResult | None) -> None:
         if result is None:
             return
-        self._show_mesh(result.mesh)
-        self._show_preview(Preview(result.image, (1, 1, 1)))
+        self._layers.show_mesh(result.mesh)
+        self._layers.show_preview(Preview(result.image, (1, 1, 1)))
         for warning in result.warnings:
             show_warning(warning)
 
     def _on_failed(self, message: str) -> None:
         show_error(f"The fit failed: {message}")
-
-
-def _named(name: str, layers: LayerList) -> Any:
-    return next((layer for layer in layers if layer.name == name), None)
-
-
-def _place(layer: Any, options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        setattr(layer, name, value)
 
 
 @atexit.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 # Full width at half maximum of a Gaussian, in standard deviations.
 FWHM_PER_SIGMA = float(np.sqrt(8.0 * np.log(2.0)))
 _PREVIEW_PIXELS = 130
-_MOST_SAMPLES = 96
+_SAMPLES = 65
+
+
+class Sections(NamedTuple):
+    """Pictures of a PSF."""
+
+    planes: dict[str, NDArray[np.uint8]]
+    """By name, the central planes "xy" and "xz": grey values, x to the right."""
+    sides: dict[str, tuple[float, float]]
+    """By name, how tall and wide the plane is; the longest side of the PSF is 1."""
 
 
 class PsfDock(Dock):
@@ -131,35 +140,38 @@ class PsfDock(Dock):
         sigma, self._wanted = self._wanted, None
         self._task.run(lambda: _sections(sigma), self._show)
 
-    def _show(self, sections: dict[str, NDArray[np.uint8]]) -> None:
-        for plane, image in sections.items():
-            height, width = image.shape
-            picture = QImage(image.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
+    def _show(self, sections: Sections) -> None:
+        for plane, image in sections.planes.items():
+            rows, columns = image.shape
+            picture = QImage(
+                image.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8
+            )
+            tall, wide = (max(1, round(_PREVIEW_PIXELS * side)) for side in sections.sides[plane])
             self.previews[plane].setPixmap(
                 QPixmap.fromImage(picture).scaled(
-                    _PREVIEW_PIXELS,
-                    _PREVIEW_PIXELS,
-                    Qt.AspectRatioMode.KeepAspectRatio,
+                    wide,
+                    tall,
+                    Qt.AspectRatioMode.IgnoreAspectRatio,
                     Qt.TransformationMode.SmoothTransformation,
                 )
             )
         self._draw_next()
 
 
-def _sections(sigma: Sigma) -> dict[str, NDArray[np.uint8]]:
-    """Return the central planes of the PSF, both on the same square pixels."""
+def _sections(sigma: Sigma) -> Sections:
+    """Return the central planes of the PSF and their size."""
     import torch
 
     from napari_deltamic.optics import GaussianPSF
 
     psf = GaussianPSF(sigma=sigma)
-    reach = float(psf.extent().max())
-    step = max(min(sigma) / 2.0, 2.0 * reach / _MOST_SAMPLES)
-    count = 2 * int(np.ceil(reach / step)) + 1
+    reach = psf.extent()
+    z, y, x = (float(step) for step in 2.0 * reach / (_SAMPLES - 1))
     with torch.no_grad():
-        voxels = psf.sampled((count, count, count), (step, step, step)).numpy()
-    middle = count // 2
+        voxels = psf.sampled((_SAMPLES,) * 3, (z, y, x)).numpy()
+    middle = _SAMPLES // 2
     # The root shows the faint outer part beside the bright centre.
-    shown = 255.0 * np.sqrt(np.clip(voxels / voxels.max(), 0.0, 1.0))
-    planes = {"xy": shown[middle], "xz": shown[:, middle]}
-    return {name: np.ascontiguousarray(plane, dtype=np.uint8) for name, plane in planes.items()}
+    shown = np.rint(255.0 * np.sqrt(np.clip(voxels / voxels.max(), 0.0, 1.0))).astype(np.uint8)
+    planes = {"xy": shown[middle], "xz": np.ascontiguousarray(shown[:, middle])}
+    tall, deep, wide = reach / reach.max()
+    return Sections(planes, {"xy": (deep, wide), "xz": (tall, wide)})

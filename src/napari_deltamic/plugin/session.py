@@ -40,8 +40,8 @@ class Session:
 
     image_changed = Signal(str)
     sigma_changed = Signal(object)
-    started = Signal()
-    """Emits before anything else of a new fit."""
+    started = Signal(object)
+    """Emits the mesh that a new fit starts from, before anything else of it."""
     phase_changed = Signal(object)
     """Emits the new Phase of the fit."""
     advanced = Signal(object)
@@ -121,7 +121,7 @@ class Session:
         self._source = source
         self._worker = FitWorker(source.load, mesh, make_psf, self.settings)
         self._last_phase = None
-        self.started.emit()
+        self.started.emit(mesh)
         self._worker.start()
         self.poll()
 
@@ -157,12 +157,14 @@ class Session:
             return
         # Before the mailboxes: what is left in them once the thread has ended is all there is.
         phase = worker.phase
-        state = worker.states.take()
-        if state is not None:
-            self.advanced.emit(state)
+        # One of them at a time, since each costs a redraw; a preview is rare, so it goes first.
         preview = worker.previews.take()
-        if preview is not None:
+        if preview is not None and not phase.is_over:
             self.previewed.emit(preview)
+        else:
+            state = worker.states.take()
+            if state is not None:
+                self.advanced.emit(state)
         if phase is not self._last_phase:
             self._last_phase = phase
             if phase is Phase.FINISHED:

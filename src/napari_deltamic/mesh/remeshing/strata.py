@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_deltamic.mesh.remesh.working_mesh import (
+from napari_deltamic.mesh.remeshing.working_mesh import (
     FACES,
     JUNCTION,
     LINE,

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_deltamic.mesh.remesh.vectors import (
+from napari_deltamic.mesh.remeshing.vectors import (
     Vector,
     cross,
     dot,
@@ -25,7 +25,7 @@ from napari_deltamic.mesh.remesh.vectors import (
     squared_distance,
     times,
 )
-from napari_deltamic.mesh.remesh.working_mesh import LINE, NONE
+from napari_deltamic.mesh.remeshing.working_mesh import LINE, NONE
 
 # Cosine of the angle between a face and its vertex' normal: rounded fully above, not at all below.
 _ROUND, _SHARP = 0.95, 0.8

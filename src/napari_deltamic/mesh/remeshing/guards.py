@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from napari_deltamic.mesh.remesh.vectors import (
+from napari_deltamic.mesh.remeshing.vectors import (
     Vector,
     dot,
     doubled_area_normal,
@@ -14,7 +14,7 @@ from napari_deltamic.mesh.remesh.vectors import (
     row,
     squared_distance,
 )
-from napari_deltamic.mesh.remesh.working_mesh import (
+from napari_deltamic.mesh.remeshing.working_mesh import (
     NONE,
     REGULAR,
     WorkingMesh,

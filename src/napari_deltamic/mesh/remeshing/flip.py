@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from numba import njit
 
-from napari_deltamic.mesh.remesh.guards import SLIVER, face_quality, turns_less
-from napari_deltamic.mesh.remesh.vectors import doubled_area_normal, row
-from napari_deltamic.mesh.remesh.working_mesh import (
+from napari_deltamic.mesh.remeshing.guards import SLIVER, face_quality, turns_less
+from napari_deltamic.mesh.remeshing.vectors import doubled_area_normal, row
+from napari_deltamic.mesh.remeshing.working_mesh import (
     FACES,
     LINE,
     NONE,

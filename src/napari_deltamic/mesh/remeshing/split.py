@@ -6,15 +6,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_deltamic.mesh.remesh.guards import may_move
-from napari_deltamic.mesh.remesh.reference import (
+from napari_deltamic.mesh.remeshing.guards import may_move
+from napari_deltamic.mesh.remeshing.reference import (
     Reference,
     foot_on_face,
     put_on_line,
     put_on_sheet,
 )
-from napari_deltamic.mesh.remesh.vectors import plus, row, set_row, squared_distance, times
-from napari_deltamic.mesh.remesh.working_mesh import (
+from napari_deltamic.mesh.remeshing.vectors import plus, row, set_row, squared_distance, times
+from napari_deltamic.mesh.remeshing.working_mesh import (
     FACES,
     LINE,
     NONE,

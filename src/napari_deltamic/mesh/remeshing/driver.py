@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_deltamic.mesh.remesh.collapse import collapse_short_edges
-from napari_deltamic.mesh.remesh.flip import flip_edges
-from napari_deltamic.mesh.remesh.reference import reference_surface
-from napari_deltamic.mesh.remesh.relocate import relocate_vertices
-from napari_deltamic.mesh.remesh.split import split_long_edges
-from napari_deltamic.mesh.remesh.strata import classify, special_edges
-from napari_deltamic.mesh.remesh.working_mesh import LINE, REGULAR, compacted, working_mesh
+from napari_deltamic.mesh.remeshing.collapse import collapse_short_edges
+from napari_deltamic.mesh.remeshing.flip import flip_edges
+from napari_deltamic.mesh.remeshing.reference import reference_surface
+from napari_deltamic.mesh.remeshing.relocate import relocate_vertices
+from napari_deltamic.mesh.remeshing.split import split_long_edges
+from napari_deltamic.mesh.remeshing.strata import classify, special_edges
+from napari_deltamic.mesh.remeshing.working_mesh import LINE, REGULAR, compacted, working_mesh
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 
 MAX_FACES = 5_000_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from napari_deltamic.mesh.remesh.guards import is_bend, line_ends, may_move
-from napari_deltamic.mesh.remesh.reference import Reference, put_on_line, put_on_sheet
-from napari_deltamic.mesh.remesh.vectors import (
+from napari_deltamic.mesh.remeshing.guards import is_bend, line_ends, may_move
+from napari_deltamic.mesh.remeshing.reference import Reference, put_on_line, put_on_sheet
+from napari_deltamic.mesh.remeshing.vectors import (
     Vector,
     cross,
     dot,
@@ -18,7 +18,7 @@ from napari_deltamic.mesh.remesh.vectors import (
     set_row,
     times,
 )
-from napari_deltamic.mesh.remesh.working_mesh import (
+from napari_deltamic.mesh.remeshing.working_mesh import (
     LINE,
     NONE,
     REGULAR,

@@ -1,0 +1,27 @@
+"""What the commands ask of the paths they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import validators
+
+from napari_deltamic.cli.errors import UsageError
+
+FILE = validators.Path(exists=True, dir_okay=False)
+"""An existing file."""
+FOLDER = validators.Path(file_okay=False)
+"""A folder, or a name that is still free for one."""
+
+
+def check_output_file(option: str, path: Path, *endings: str) -> None:
+    """Raise a :class:`UsageError` unless a file of that name can be made.
+
+    Before the work, not after it.
+    """
+    if endings and path.suffix.lower() not in endings:
+        raise UsageError(f"{option}: {path} must end in {' or '.join(endings)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UsageError(f"{option}: {path} is a folder; give a file name")

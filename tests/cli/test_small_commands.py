@@ -1,0 +1,110 @@
+import csv
+import re
+
+import numpy as np
+import pytest
+import tifffile
+from cli_cases import run
+
+from napari_deltamic.imaging import read_stack, render
+from napari_deltamic.mesh import icosphere, measure, write_mesh
+from napari_deltamic.optics import GaussianPSF
+
+
+@pytest.fixture
+def ball(tmp_path):
+    mesh = icosphere((4.0, 5.0, 6.0), 2.0, 3)
+    write_mesh(mesh, tmp_path / "ball.rec")
+    return mesh
+
+
+def test_measure_prints_and_writes_the_measures(ball, tmp_path, capsys):
+    assert run("measure", tmp_path / "ball.rec", "--csv", tmp_path / "out.csv") == 0
+    (expected,) = measure(ball)
+    assert f"{expected.volume:#.4g}" in capsys.readouterr().out
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["volume"]) == pytest.approx(expected.volume)
+    assert float(row["centroid_x"]) == pytest.approx(6.0)
+
+
+def test_measure_refuses_a_csv_that_cannot_be_made(ball, tmp_path, capsys):
+    assert run("measure", tmp_path / "ball.rec", "--csv", tmp_path / "none" / "out.csv") == 2
+    assert "--csv: there is no folder" in capsys.readouterr().err
+
+
+def render_words(folder, **changes):
+    words = {
+        "shape": [20, 24, 28],
+        "spacing": [0.4, 0.4, 0.4],
+        "sigma": [0.6, 0.4, 0.4],
+        "output": [folder / "out.tif"],
+        **changes,
+    }
+    flat = [word for name, values in words.items() for word in (f"--{name}", *values)]
+    return ["render", folder / "ball.rec", *flat]
+
+
+def test_render_writes_what_the_library_renders(ball, tmp_path):
+    assert run(*render_words(tmp_path, membrane=[3], background=[10])) == 0
+    stack = read_stack(tmp_path / "out.tif")
+    expected = render(
+        ball, GaussianPSF((0.6, 0.4, 0.4)), (20, 24, 28), (0.4,) * 3, membrane=3.0, background=10.0
+    )
+    np.testing.assert_allclose(stack.data, expected, rtol=1e-5)
+    np.testing.assert_allclose(stack.spacing, 0.4)
+
+
+def test_render_of_an_interior_has_no_membrane_unless_asked(ball, tmp_path):
+    assert run(*render_words(tmp_path, interior=[1])) == 0
+    image = tifffile.imread(tmp_path / "out.tif")
+    assert image.sum() * 0.4**3 == pytest.approx(ball.volumes()[0], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sigma": [0.6, 0.0, 0.4]}, "sigma:"),
+        ({"spacing": [0.4, -0.4, 0.4]}, "spacing:"),
+        ({"shape": [1, 24, 28]}, "--shape:"),
+        ({"origin": [500, 0, 0]}, "mesh"),
+    ],
+)
+def test_render_names_a_bad_argument(ball, tmp_path, capsys, changes, message):
+    assert run(*render_words(tmp_path, **changes)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_render_refuses_other_files_than_tiff(ball, tmp_path, capsys):
+    assert run(*render_words(tmp_path, output=[tmp_path / "out.png"])) == 2
+    assert "must end in .tif" in capsys.readouterr().err
+
+
+def test_info_describes_the_installation(capsys):
+    assert run("info") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"cores +\d+", shown)
+    assert re.search(r"device +CPU: ", shown)
+    assert re.search(r"numpy +2\.", shown)
+
+
+def test_info_describes_a_mesh(ball, tmp_path, capsys):
+    assert run("info", tmp_path / "ball.rec") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"faces +1,280", shown)
+    assert re.search(r"closed +yes", shown)
+    assert re.search(r"self-intersections +none", shown)
+
+
+def test_info_describes_a_stack(sample_files, capsys):
+    assert run("info", sample_files / "stack.tif") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"shape +24 x 40 x 40", shown)
+    assert "0.4 x 0.2 x 0.2 µm" in shown
+
+
+def test_info_says_when_the_voxel_size_is_not_known(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "bare.tif", np.zeros((4, 8, 8), np.uint8))
+    assert run("info", tmp_path / "bare.tif") == 0
+    assert "give --spacing" in capsys.readouterr().out
