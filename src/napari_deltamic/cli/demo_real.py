@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 STACK = "mouse_embryo_nuclei_8cell.tif"
 ANNOTATION = "mouse_embryo_nuclei_8cell_labels.tif"
-SIGMA = (1.5, 0.6, 0.6)
+SIGMA = (2.5, 0.8, 0.8)
 """Blur in um, assumed: the microscope's was not published with the stack."""
 SEED_RADIUS = 5.0
 OFFSETS = np.arange(-1.0, 3.01, 0.2)

@@ -34,5 +34,6 @@ def nonnegative_minimum(
     if (plain[:bounded] < 0).any():
         lower = np.full(len(gram), -np.inf)
         lower[:bounded] = 0.0
-        plain = np.asarray(lsq_linear(root, target, (lower, np.inf)).x)
+        # An active set leaves what is dark at exactly zero; interior points stay off the bound.
+        plain = np.asarray(lsq_linear(root, target, (lower, np.inf), method="bvls").x)
     return np.asarray(plain / scale)

@@ -75,7 +75,9 @@ def render(
             f"({np.round(steps * shape, 3)} um); most of the light falls outside",
             stacklevel=2,
         )
-    transform = MeshFourierTransform(box, steps, psf.otf, tolerance=tolerance)
+    # Modes that the PSF dims below the tolerance are not worth their time.
+    threshold = max(1e-4, tolerance)
+    transform = MeshFourierTransform(box, steps, psf.otf, threshold, tolerance)
     with torch.no_grad():
         modes = transform(
             torch.from_numpy(vertices).float(),
