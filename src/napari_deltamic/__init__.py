@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack as ImageStack
     from napari_deltamic.imaging import read_stack as read_stack
     from napari_deltamic.imaging import render as render
+    from napari_deltamic.imaging import seed_from_image as seed_from_image
     from napari_deltamic.mesh import TriangleMesh as TriangleMesh
     from napari_deltamic.mesh import read_mesh as read_mesh
     from napari_deltamic.mesh import seed_from_labels as seed_from_labels
     from napari_deltamic.mesh import seed_spheres as seed_spheres
     from napari_deltamic.mesh import write_mesh as write_mesh
-    from napari_deltamic.imaging import seed_from_image as seed_from_image
     from napari_deltamic.meshft import MeshFourierTransform as MeshFourierTransform
     from napari_deltamic.optics import PSF as PSF
     from napari_deltamic.optics import GaussianPSF as GaussianPSF
@@ -51,7 +51,7 @@ _MODULE_OF = {
 }
 _SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting")
 
-__all__ = [*_MODULE_OF, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
+__all__ = [*_MODULE_OF, *_SUBPACKAGES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from napari_deltamic.mesh.remeshing.guards import is_bend, may_move, plane_error
 from napari_deltamic.mesh.remeshing.reference import Reference, put_on_line, put_on_sheet
 from napari_deltamic.mesh.remeshing.split import LONGEST, edges_outside, length_ratio
-from napari_deltamic.mesh.remeshing.vectors import Vector, plus, row, set_row, squared_distance, times
+from napari_deltamic.mesh.remeshing.vectors import (
+    Vector,
+    plus,
+    row,
+    set_row,
+    squared_distance,
+    times,
+)
 from napari_deltamic.mesh.remeshing.working_mesh import (
     JUNCTION,
     LINE,
