@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
+    QDockWidget,
     QFrame,
     QLabel,
+    QMainWindow,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from napari_deltamic.plugin.live_view import LiveView
 
 AUTOMATIC = "automatic"
+_OPENED = count()
 
 
 class Dock(QWidget):
@@ -33,6 +37,8 @@ class Dock(QWidget):
     def __init__(self, view: LiveView) -> None:
         super().__init__()
         self._view = view
+        self._placed = False
+        self._order = next(_OPENED)
         inner = QWidget()
         self.content = QVBoxLayout()
         # What a dock has no use for stays empty below its widgets.
@@ -56,6 +62,34 @@ class Dock(QWidget):
         bar = self._area.verticalScrollBar().sizeHint().width()
         self._area.setMinimumWidth(self._inner.minimumSizeHint().width() + bar)
         self._view.watch(self.window())
+        if not self._placed:
+            self._placed = True
+            # napari places the dock after this event.
+            QTimer.singleShot(0, self._join_siblings)
+
+    def _join_siblings(self) -> None:
+        """Become a tab beside the plugin's other docks: stacked, none would have room."""
+        window, own = self.window(), _dock_around(self)
+        if own is None or not isinstance(window, QMainWindow) or own.isFloating():
+            return
+        for other in window.findChildren(Dock):
+            dock = _dock_around(other)
+            if dock is None or dock is own or dock.isFloating() or not other.placed_before(self):
+                continue
+            window.tabifyDockWidget(dock, own)
+            own.raise_()
+            return
+
+    def placed_before(self, other: Dock) -> bool:
+        """Whether this dock was opened before another."""
+        return self._order < other._order
+
+
+def _dock_around(widget: QWidget) -> QDockWidget | None:
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
 
 
 class LayerChooser(QComboBox):
