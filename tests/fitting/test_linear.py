@@ -21,6 +21,7 @@ def test_agrees_with_nnls(seed: int) -> None:
     assert (expected == 0).any() or seed == 0, "the constraint has to matter"
     found = nonnegative_minimum(*normal_equations(columns, target))
     assert found == pytest.approx(expected, abs=1e-6)
+    assert ((found == 0) == (expected == 0)).all()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -59,6 +60,17 @@ def test_equal_columns_share_what_they_explain() -> None:
     columns = np.column_stack([column, column])
     found = nonnegative_minimum(*normal_equations(columns, 4.0 * column))
     assert found == pytest.approx([2.0, 2.0])
+
+
+def test_many_like_columns_with_noise() -> None:
+    rng = np.random.default_rng(0)
+    columns = 1.0 + 0.05 * rng.normal(size=(500, 60))
+    target = columns @ rng.uniform(size=60) + rng.normal(size=500)
+    expected, residual = nnls(columns, target)
+    found = nonnegative_minimum(*normal_equations(columns, target))
+    assert (found >= 0).all()
+    assert np.linalg.norm(columns @ found - target) == pytest.approx(residual, rel=1e-6)
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_nothing_but_dark_columns() -> None:

@@ -60,7 +60,7 @@ def test_the_prior_on_an_icosahedron_points_to_its_centre() -> None:
 def test_energy_does_not_see_where_the_mesh_is_and_scales_with_its_width() -> None:
     mesh = bumpy_sphere((0, 0, 0), 1.0, 0.3, subdivisions=2)
     energy, gradient = roughness(mesh, 0.1, 1).energy(mesh.vertices)
-    moved, _ = roughness(mesh, 0.1, 1).energy(mesh.vertices + [5.0, -7.0, 11.0])
+    moved, _ = roughness(mesh, 0.1, 1).energy(mesh.vertices + np.array([5.0, -7.0, 11.0]))
     wider, _ = roughness(mesh, 0.2, 1).energy(mesh.vertices)
     assert moved == pytest.approx(energy, rel=1e-9)
     assert wider == pytest.approx(energy / 4, rel=1e-12)

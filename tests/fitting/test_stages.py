@@ -11,8 +11,8 @@ from napari_deltamic.fitting import FitSettings
 from napari_deltamic.fitting.stages import Stage, stages
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.image_model import below_nyquist, padded_shape
-from napari_deltamic.meshft.band import narrow_band
 from napari_deltamic.mesh import TriangleMesh, icosphere
+from napari_deltamic.meshft.band import narrow_band
 from napari_deltamic.optics import GaussianPSF
 
 ROUGH = icosphere((4.0, 4.0, 4.0), 2.0, 2)

@@ -37,7 +37,7 @@ def checked_start(stack: ImageStack, mesh: TriangleMesh, psf: PSF) -> TriangleMe
         )
     _check_place(stack, mesh)
     if (mesh.volumes() < 0).any():
-        warnings.warn("mesh: it was inside out and has been turned", stacklevel=3)
+        warnings.warn("mesh: it was inside out and has been turned", stacklevel=4)
         mesh = oriented_outwards(mesh)
     return mesh
 

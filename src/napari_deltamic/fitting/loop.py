@@ -96,6 +96,8 @@ def fit(
     file = None if checkpoint is None else Path(checkpoint)
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
         raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
+    if resume and checkpoint is None:
+        raise ValueError("resume: there is no checkpoint to go on from; name its file")
     setting, progress = _prepared(stack, mesh, psf, settings)
     identity = fingerprint(stack, psf, settings)
     if file is not None and resume and file.exists():
