@@ -223,4 +223,4 @@ def test_an_untouched_progress_survives(tmp_path: Path) -> None:
 
 def test_resume_needs_a_checkpoint() -> None:
     with pytest.raises(ValueError, match="resume: there is no checkpoint"):
-        Scene().fit(SHORT, resume=True)
+        ball().fit(SHORT, resume=True)
