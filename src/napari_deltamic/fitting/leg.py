@@ -133,7 +133,7 @@ def run_leg(
             _FARTHEST / stage.cutoff,
         )
         if taken is None:
-            return "no step lowers the loss any more"
+            return "found no step that lowers the loss any more"
         vertices, progress.here = taken
         progress.mesh = progress.mesh.with_vertices(vertices)
         progress.brightness = progress.here.brightness
