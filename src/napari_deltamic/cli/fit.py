@@ -88,7 +88,7 @@ def fit(
     from napari_deltamic.optics import GaussianPSF
 
     chosen = chosen_settings(settings, options)
-    _check_start(mesh, points, labels, threshold, auto)
+    _check_start(mesh, points, radius, labels, threshold, auto)
     psf = GaussianPSF(sigma)
     image = read_stack(stack, spacing, channel, frame)
     start = _starting_mesh(image, mesh, points, radius, points_unit, labels, threshold)
@@ -133,6 +133,7 @@ def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettin
 def _check_start(
     mesh: Path | None,
     points: Path | None,
+    radius: float | None,
     labels: Path | None,
     threshold: float | None,
     auto: bool,
@@ -143,6 +144,10 @@ def _check_start(
         raise UsageError(
             "give one start for the fit: --mesh, --points with --radius, --labels, --threshold or "
             f"--auto; {given} were given"
+        )
+    if radius is not None and points is None:
+        raise UsageError(
+            "--radius: goes with --points; objects found otherwise have their own size"
         )
 
 

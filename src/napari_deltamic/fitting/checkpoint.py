@@ -23,10 +23,11 @@ _SCALARS = ("stage", "leg", "leg_iteration", "iteration", "on_voxels", "noise")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts")
 
 
-def fingerprint(stack: ImageStack, psf: PSF, settings: FitSettings) -> str:
+def fingerprint(stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings) -> str:
     """Return what tells one fit's input from another's."""
     digest = hashlib.sha256()
-    for array in (stack.data, stack.spacing, stack.origin, stack.mask):
+    data = stack.data, stack.spacing, stack.origin, stack.mask
+    for array in (*data, mesh.vertices, mesh.faces, mesh.labels):
         digest.update(repr(None if array is None else array.shape).encode())
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     for name, value in psf.state_dict().items():
@@ -91,7 +92,7 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
         raise ValueError(f"checkpoint: {path} is of another version ({version}); start afresh")
     if of_fit != identity:
         raise ValueError(
-            f"checkpoint: {path} belongs to a fit of another stack, PSF or settings; "
+            f"checkpoint: {path} belongs to a fit of another stack, mesh, PSF or settings; "
             "give the same ones, or start afresh"
         )
     brightness = Brightness(arrays["membrane"], arrays["interior"], meta["background"])

@@ -87,7 +87,7 @@ def run_leg(
     topology = topology_of(progress.mesh)
     reach = settings.smoothing / stage.cutoff / stage.edge_length
     smooth = smoother(progress.mesh, reach**2)
-    weighted = _weighted(stage, settings)
+    weighted, several = _weighted(stage, settings), _several(progress.brightness)
     prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order)
     choose = image_problem if progress.on_voxels else band_problem
     problem = choose(stack, box, psf, stage, settings.fit_background, settings.backend)
@@ -106,7 +106,7 @@ def run_leg(
     while not (reason := _ended(progress, longest, tolerance, share)):
         vertices = progress.mesh.vertices
         if progress.leg_iteration % _RENEWAL == 0:
-            if _several(progress.brightness):
+            if several:
                 progress.brightness = solve_brightness(
                     problem, vertices, topology, progress.brightness
                 )
@@ -142,6 +142,11 @@ def run_leg(
         progress.leg_iteration += 1
         progress.iteration += 1
         yield
+    if several:
+        # Between renewals a dark component was taken for brighter than it is.
+        progress.brightness = solve_brightness(
+            problem, progress.mesh.vertices, topology, progress.brightness
+        )
     return reason
 
 

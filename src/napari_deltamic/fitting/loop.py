@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 # Before the last stage a rough plateau will do: the next stage looks closer.
 _ROUGHER = 10.0
+# How far an object that the border cuts may grow beyond it, as a fraction of its seed.
+_ROOM = 0.5
 # A region this small beside the largest has collapsed.
 _VANISHED = 1e-3
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -79,8 +81,8 @@ def fit(
     checkpoint
         File that the progress is written to, now and then and at the end.
     resume
-        Go on from ``checkpoint`` if that file exists, exactly as if never interrupted; ``mesh`` is
-        then not used.
+        Go on from ``checkpoint`` if that file exists, exactly as if never interrupted. All other
+        arguments must be those of the fit that wrote it.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def fit(
     if resume and checkpoint is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
     setting, progress = _prepared(stack, mesh, psf, settings)
-    identity = fingerprint(stack, psf, settings)
+    identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
     if file is not None and resume and file.exists():
         progress = load_checkpoint(file, identity)
     states = _states(setting, progress)
@@ -144,11 +146,25 @@ def _prepared(
     scale = float(np.abs(_trusted(stack) - level).max())
     scaled = (stack.data - np.float32(level)) / np.float32(scale)
     at_zero = ImageStack(scaled, stack.spacing, mask=stack.mask)
-    box = padded_shape(stack.shape, stack.spacing, psf.extent())
     moved = mesh.with_vertices(mesh.vertices - stack.origin)
+    box = padded_shape(stack.shape, stack.spacing, psf.extent(), _reach(at_zero, moved))
     plan = stages(at_zero, moved, psf, box, settings)
     setting = _Setting(at_zero, stack.origin, level, scale, box, psf, settings, plan)
     return setting, begin(moved, settings.label)
+
+
+def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:
+    """Return the corners of what the box must hold: the stack, and the mesh with room to grow."""
+    last = stack.spacing * (np.array(stack.shape) - 1)
+    lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    room = _ROOM * (upper - lower)
+    inside = (lower >= 0) & (upper <= last)
+    return np.stack(
+        [
+            np.where(inside, 0.0, np.minimum(lower - room, 0.0)),
+            np.where(inside, last, np.maximum(upper + room, last)),
+        ]
+    )
 
 
 def _trusted(stack: ImageStack) -> NDArray[np.float32]:

@@ -71,9 +71,10 @@ def stages(
     result = []
     for position in np.linspace(0.0, 1.0, count) if count > 1 else [1.0]:
         cutoff = first * (last / first) ** position
-        reach = np.minimum(np.ceil(cutoff * lengths).astype(int), widest)
+        # The last cutoff is a mode of the box, up to rounding.
+        reach = np.minimum(np.ceil(cutoff * lengths - 1e-9).astype(int), widest)
         # Past Nyquist modes alias, so then all that the PSF lets through must be there.
-        band = np.where(reach > nyquist, widest, reach)
+        band = np.where(reach >= nyquist, widest, reach)
         edge = (_EDGES[0] + (_EDGES[1] - _EDGES[0]) * position) / cutoff
         finest = settings.edge_length or _FINEST_EDGE * float(stack.spacing.min())
         edge = max(edge, finest) if position < 1 or settings.edge_length is None else finest

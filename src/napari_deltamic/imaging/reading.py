@@ -189,6 +189,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
         ArithmeticError,
         IndexError,
         OSError,
+        RuntimeError,  # what imagecodecs raises
         TypeError,
         ValueError,
         struct.error,

@@ -222,7 +222,8 @@ class CpuTransform:
         size_x, halo = self.sizes[2], self.plan.width
         result = []
         for component in total:
-            component[:, :, :halo] += component[:, :, size_x:]
+            for plane in np.flatnonzero(cut.patches.planes):
+                component[plane, :, :halo] += component[plane, :, size_x:]
             modes = band_of_grid(component[:, :, :size_x], cut.patches.planes, self.band)
             modes *= self.deconvolution
             result.append(modes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -26,12 +26,20 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_count(), thread_name_prefix="deltamic-kernel")
 
 
+if hasattr(os, "register_at_fork"):
+    # A forked child has none of its parent's threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, int]], *args: Any) -> None:
     """Call ``kernel(start, stop, *args)`` for every chunk, on several threads, and wait."""
     if len(chunks) == 1:
         kernel(*chunks[0], *args)
         return
-    for future in [_pool().submit(kernel, start, stop, *args) for start, stop in chunks]:
+    futures = [_pool().submit(kernel, start, stop, *args) for start, stop in chunks]
+    # All must have ended, whatever happens: they write to arrays that the caller will reuse.
+    wait(futures)
+    for future in futures:
         future.result()
 
 

@@ -63,8 +63,7 @@ def _smallest_fit() -> None:
 
 def device_name(backend: str) -> str:
     """Return "GPU" or "CPU", where a fit with this backend runs; call it once a fit is ready."""
-    if backend == "cpu":
-        return "CPU"
-    import torch
+    from napari_deltamic.meshft.backends import choose_backend
 
-    return "GPU" if torch.cuda.is_available() else "CPU"
+    _, reason = choose_backend(backend, None)
+    return reason.split(":")[0]

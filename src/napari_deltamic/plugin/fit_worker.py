@@ -164,7 +164,7 @@ class FitWorker:
         )
 
     def _should_stop(self) -> bool:
-        while not self._may_run.wait(PAUSE_POLL_SECONDS):
+        while not self._stop.is_set() and not self._may_run.wait(PAUSE_POLL_SECONDS):
             pass
         return self._stop.is_set()
 

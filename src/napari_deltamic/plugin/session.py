@@ -148,7 +148,7 @@ class Session:
         if self._worker is not None:
             self._worker.stop()
             self._worker.join()
-        self._last_phase = None
+        self._worker = self._last_phase = None
 
     def poll(self) -> None:
         """Emit what has happened since the last time."""
