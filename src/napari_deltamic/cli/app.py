@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from napari_deltamic.cli.errors import sentence
+from napari_deltamic.cli.errors import command_line_error, sentence
 from napari_deltamic.cli.terminal import errors_console, say, start_logging
 
 COMMANDS = {
@@ -36,6 +36,7 @@ app = App(
     "Ctrl-C ends a fit early and keeps its best mesh; pressed twice it aborts.",
     version=_version,
     default_parameter=Parameter(negative_iterable=()),
+    error_formatter=command_line_error,
 )
 # By name, so that one command does not pay for the imports of the others.
 for _name, _help in COMMANDS.items():
