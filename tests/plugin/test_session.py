@@ -121,9 +121,13 @@ def test_close_waits_for_the_thread(session, source, seed):
     events = Events(session)
     session.start(source, seed)
     poll_until(session, lambda: events.states)
+    worker = session.worker
     session.close()
-    assert session.worker.join(0.0)
+    assert worker.join(0.0)
     assert not session.is_fitting
+    phases = list(events.phases)
+    session.poll()
+    assert events.phases == phases, "a closed session emitted a change of phase"
 
 
 def test_a_runtime_error_in_the_fit_is_reported(session, source, seed, monkeypatch):
