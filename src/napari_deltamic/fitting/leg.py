@@ -133,7 +133,8 @@ def run_leg(
             _FARTHEST / stage.cutoff,
         )
         if taken is None:
-            return "found no step that lowers the loss any more"
+            reason = "found no step that lowers the loss any more"
+            break
         vertices, progress.here = taken
         progress.mesh = progress.mesh.with_vertices(vertices)
         progress.brightness = progress.here.brightness
