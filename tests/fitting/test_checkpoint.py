@@ -11,7 +11,7 @@ from fitting_cases import QUICK, SHAPE, Scene, ball, two_balls
 
 from napari_deltamic.fitting import FitResult, FitSettings, FitState
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
-from napari_deltamic.fitting.loop import _prepared
+from napari_deltamic.fitting.setting import prepared
 from napari_deltamic.optics import GaussianPSF
 
 # Legs of at most 12 iterations: renewals of the weights fall within them.
@@ -68,6 +68,24 @@ def test_resuming_is_exact_wherever_it_stopped(noise: str, tmp_path: Path) -> No
         check_same(scene.fit(settings, checkpoint=file, resume=True), whole)
 
 
+def test_resuming_is_exact_also_where_no_iteration_had_ended(tmp_path: Path) -> None:
+    scene, file = ball(), tmp_path / "checkpoint.npz"
+    polls = 0
+
+    def count() -> bool:
+        nonlocal polls
+        polls += 1
+        return False
+
+    whole = scene.fit(SHORT, should_stop=count)
+    # Half of the polls come while meshes are renewed and the legs prepared.
+    assert polls > len(whole.loss_history) + 4 * 20
+    for allowed in range(3, polls, 17):
+        answers = iter([False] * allowed)
+        scene.fit(SHORT, should_stop=lambda: next(answers, True), checkpoint=file)  # noqa: B023
+        check_same(scene.fit(SHORT, checkpoint=file, resume=True), whole)
+
+
 def test_resuming_again_and_again_is_exact(tmp_path: Path) -> None:
     scene, file = two_balls("both"), tmp_path / "checkpoint.npz"
     settings = SHORT.model_copy(update={"label": "both"})
@@ -92,7 +110,7 @@ def test_resuming_what_is_done_changes_nothing(tmp_path: Path) -> None:
     whole = scene.fit(SHORT, checkpoint=file)
     again = scene.fit(SHORT, checkpoint=file, resume=True)
     check_same(again, whole)
-    assert again.stop_reason == "the last stage had nothing left to do"
+    assert again.stop_reason == whole.stop_reason
 
 
 def test_without_resume_the_fit_starts_afresh(tmp_path: Path) -> None:
@@ -188,6 +206,32 @@ def test_damaged_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
     assert refused > 70
 
 
+def test_sound_archive_with_a_part_missing(tmp_path: Path) -> None:
+    _, identity = checkpoint_bytes(tmp_path)
+    with np.load(tmp_path / "sound.npz") as archive:
+        parts = {name: archive[name] for name in archive.files if name != "interior"}
+    np.savez(tmp_path / "partial.npz", **parts)
+    with pytest.raises(ValueError, match=r"checkpoint: .*partial.npz is damaged .*start afresh"):
+        load_checkpoint(tmp_path / "partial.npz", identity)
+
+
+def test_nothing_is_left_of_a_checkpoint_that_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, file = ball(), tmp_path / "checkpoint.npz"
+    stopped(scene, SHORT, 1, file)
+    sound = file.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space left"):
+        stopped(scene, SHORT, 2, file)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
+    assert file.read_bytes() == sound
+
+
 def test_checkpoint_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "checkpoint.npz"
     monkeypatch.setattr("napari_deltamic.fitting.checkpoint._VERSION", 99)
@@ -212,7 +256,7 @@ def test_checkpoint_that_cannot_be_written_is_refused_at_once(place: str, tmp_pa
 
 def test_an_untouched_progress_survives(tmp_path: Path) -> None:
     scene, file = ball(), tmp_path / "checkpoint.npz"
-    _, progress = _prepared(scene.stack, scene.seed, scene.psf, QUICK)
+    _, progress = prepared(scene.stack, scene.seed, scene.psf, QUICK)
     save_checkpoint(file, progress, "identity")
     found = load_checkpoint(file, "identity")
     assert np.array_equal(found.mesh.vertices, progress.mesh.vertices)

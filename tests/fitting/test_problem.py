@@ -190,7 +190,7 @@ def test_weights_are_one_over_the_model_with_a_floor() -> None:
     weights = (weighted.target / problem.target).square().numpy()
     expected = 1.0 / np.maximum(model, 0.02 * stack.data.max())
     assert weights == pytest.approx(expected / expected.mean(), rel=1e-4)
-    assert torch.equal(weighted.otf, problem.otf)
+    assert torch.equal(weighted.transfer, problem.transfer)
 
 
 def test_voxels_under_the_mask_have_no_say() -> None:
@@ -206,3 +206,21 @@ def test_voxels_under_the_mask_have_no_say() -> None:
     for other in found[1:]:
         assert other.loss == found[0].loss
         assert np.array_equal(other.gradient, found[0].gradient)
+
+
+@pytest.mark.parametrize("blur", [0.0, 0.1])
+def test_blurred_and_masked_voxels_are_not_independent(blur: float) -> None:
+    stack = noisy_stack(icosphere((1.7, 1.6, 2.6), 0.9, 2), "membrane")
+    mask = np.ones(SHAPE, bool)
+    mask[:5] = False
+    stage = stage_of((7, 7, 9))._replace(blur=blur)
+    whole = problem_of("voxels", stack, stage)
+    masked = problem_of("voxels", ImageStack(stack.data, SPACING, mask=mask), stage)
+    assert masked.size / whole.size == pytest.approx(mask.mean())
+    if blur:
+        assert whole.size < stack.data.size
+        band = problem_of("band", stack, stage)
+        share = stack.data.size / np.prod(band.transform.shape)
+        assert whole.size == pytest.approx(share * band.size, rel=0.1)
+    else:
+        assert whole.size == stack.data.size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -36,12 +35,6 @@ def check_ball(result: FitResult, scene: Scene, voxels: float = 0.1, volume: flo
     assert result.mesh.volumes()[0] == pytest.approx(VOLUME, rel=volume)
     assert result.mesh.is_closed
     assert result.warnings == []
-
-
-def stop_after(count: int) -> Iterator[bool]:
-    yield from [False] * count
-    while True:
-        yield True
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "poisson"])
@@ -295,8 +288,9 @@ def test_the_input_is_left_as_it_was() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 15])
 def test_stopping_leaves_a_mesh_to_use(count: int) -> None:
-    scene, answers = ball(), stop_after(count)
-    result = scene.fit(should_stop=lambda: next(answers))
+    scene = ball()
+    states: list[FitState] = []
+    result = scene.fit(on_state=states.append, should_stop=lambda: len(states) == count)
     assert result.stop_reason.startswith("stopped by the user")
     assert len(result.loss_history) == count
     assert result.mesh.is_closed
@@ -329,3 +323,25 @@ def test_radius_is_unbiased_without_noise() -> None:
     radii = np.linalg.norm(result.mesh.vertices - CENTER, axis=1)
     assert radii.mean() == pytest.approx(RADIUS, abs=0.05 * SPACING)
     assert radii.std() < 0.05 * SPACING
+
+
+def test_stopped_before_the_first_step_the_brightness_is_that_of_the_seed() -> None:
+    scene = ball("both")
+    result = scene.fit(settings_of(label="both"), should_stop=lambda: True)
+    assert result.loss_history == []
+    assert result.mesh is not scene.seed
+    assert np.array_equal(result.mesh.faces, scene.seed.faces)
+    image, data = result.image - result.image.mean(), scene.stack.data - scene.stack.data.mean()
+    unexplained = ((image - data) ** 2).sum() / (data**2).sum()
+    assert unexplained < 0.8
+    assert scene.stack.data.min() < result.intensities.background < scene.stack.data.mean()
+
+
+def test_regions_that_run_through_each_other_are_named() -> None:
+    scene = two_balls()
+    vertices = np.array(scene.seed.vertices)
+    second = np.unique(scene.seed.faces[scene.seed.labels.max(axis=1) == 7])
+    vertices[second] += np.array([0.0, 0.0, 1.5 - 4.7])
+    through = replace(scene, seed=scene.seed.with_vertices(vertices))
+    result = through.fit(settings_of(stages=1, max_iterations=1, remesh=False))
+    assert any(warning.startswith("regions 3 and 7 run through") for warning in result.warnings)

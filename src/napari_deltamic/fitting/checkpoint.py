@@ -18,8 +18,8 @@ from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
-_VERSION = 1
-_SCALARS = ("stage", "leg", "leg_iteration", "iteration", "on_voxels", "noise")
+_VERSION = 2
+_SCALARS = ("stage", "leg", "leg_iteration", "iteration", "begun", "reason", "on_voxels", "noise")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts")
 
 
@@ -63,9 +63,12 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         arrays["changes"] = np.stack(progress.memory.changes)
         arrays["smoothed"] = progress.memory.smoothed
     temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, identity: str) -> Progress:
@@ -95,6 +98,13 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
             f"checkpoint: {path} belongs to a fit of another stack, mesh, PSF or settings; "
             "give the same ones, or start afresh"
         )
+    try:
+        return _progress(meta, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"checkpoint: {path} is damaged ({error!r}); start afresh") from error
+
+
+def _progress(meta: dict[str, Any], arrays: dict[str, Any]) -> Progress:
     brightness = Brightness(arrays["membrane"], arrays["interior"], meta["background"])
     progress = Progress(
         TriangleMesh(arrays["vertices"], arrays["faces"], arrays["labels"]),

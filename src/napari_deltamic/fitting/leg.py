@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting import lbfgs
+from napari_deltamic.fitting.overlap import overlap
 from napari_deltamic.fitting.preconditioner import smoother
 from napari_deltamic.fitting.problem import (
     Brightness,
     Evaluation,
+    Problem,
     band_problem,
     evaluate,
     image_problem,
@@ -26,6 +28,7 @@ from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.image_model import Shape, below_nyquist
+from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
 # Longest move of a vertex in one step, in units of 1 / cutoff.
@@ -41,7 +44,7 @@ _LOSS_FLOOR = 1e-5
 
 
 def needs_voxels(
-    progress: Progress, stack: ImageStack, box: Shape, psf: PSF, stage: Stage, settings: FitSettings
+    mesh: TriangleMesh, stack: ImageStack, box: Shape, psf: PSF, stage: Stage, settings: FitSettings
 ) -> bool:
     """Whether the misfit must be taken on the voxels rather than in the band's modes.
 
@@ -52,8 +55,15 @@ def needs_voxels(
         return True
     last = stack.spacing * (np.array(stack.shape) - 1)
     reach = psf.extent() / 2
-    vertices = progress.mesh.vertices
-    return bool((vertices < reach).any() or (vertices > last - reach).any())
+    return bool((mesh.vertices < reach).any() or (mesh.vertices > last - reach).any())
+
+
+def leg_problem(
+    progress: Progress, stack: ImageStack, box: Shape, psf: PSF, stage: Stage, settings: FitSettings
+) -> Problem:
+    """Return the problem of a leg, without weights."""
+    choose = image_problem if progress.on_voxels else band_problem
+    return choose(stack, box, psf, stage, settings.fit_background, settings.backend)
 
 
 def run_leg(
@@ -65,8 +75,10 @@ def run_leg(
     settings: FitSettings,
     longest: int,
     tolerance: float,
-) -> Generator[None, None, str]:
-    """Move the mesh step by step, changing ``progress`` in place; yields after each step.
+) -> Generator[bool, None, str]:
+    """Move the mesh step by step, changing ``progress`` in place.
+
+    Yields True after each step, and False now and then while it prepares the first.
 
     Parameters
     ----------
@@ -85,21 +97,26 @@ def run_leg(
         Why the leg ended.
     """
     topology = topology_of(progress.mesh)
+    weighted, several = _weighted(stage, settings), _several(progress.brightness)
     reach = settings.smoothing / stage.cutoff / stage.edge_length
     smooth = smoother(progress.mesh, reach**2)
-    weighted, several = _weighted(stage, settings), _several(progress.brightness)
+    yield False
     prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order)
-    choose = image_problem if progress.on_voxels else band_problem
-    problem = choose(stack, box, psf, stage, settings.fit_background, settings.backend)
+    apart = overlap(progress.mesh, topology, stage, box, stack.spacing)
+    yield False
+    problem = leg_problem(progress, stack, box, psf, stage, settings)
     if progress.anchor is not None:
         problem = reweighted(problem, model_image(problem, *progress.anchor, topology, stack))
+    yield False
 
     def evaluated(vertices: NDArray[np.float64]) -> Evaluation:
         misfit = evaluate(problem, vertices, topology, progress.brightness)
-        energy, gradient = prior.energy(vertices)
-        return misfit._replace(
-            gradient=misfit.gradient + progress.noise * gradient, penalty=progress.noise * energy
-        )
+        rough, slope = prior.energy(vertices)
+        penalty, gradient = progress.noise * rough, misfit.gradient + progress.noise * slope
+        if apart is not None:
+            shared, slope = apart.energy(vertices)
+            penalty, gradient = penalty + shared, gradient + slope
+        return misfit._replace(gradient=gradient, penalty=penalty)
 
     # With far more data than vertices most of the loss is noise, and gains are a small part.
     share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / problem.size)
@@ -142,7 +159,7 @@ def run_leg(
         progress.loss_history.append(progress.here.loss)
         progress.leg_iteration += 1
         progress.iteration += 1
-        yield
+        yield True
     if several:
         # Between renewals a dark component was taken for brighter than it is.
         progress.brightness = solve_brightness(

@@ -60,7 +60,7 @@ class Evaluation(NamedTuple):
     """The misfit of one mesh."""
 
     loss: float
-    """Residual energy over the data's, background removed."""
+    """Squared residuals, with the problem's weights, over the data's, background removed."""
     gradient: NDArray[np.float64]
     """(V, 3) of the loss in the vertices, per um."""
     brightness: Brightness
@@ -88,8 +88,8 @@ class Problem:
     """Data of one stage, and how a mesh's modes become comparable to them."""
 
     transform: MeshFourierTransform
-    otf: torch.Tensor
-    """What the modes are multiplied by before :attr:`project`."""
+    transfer: torch.Tensor
+    """What the modes are multiplied by before :attr:`project`: OTF, blur and Parseval's weights."""
     project: Callable[[torch.Tensor], torch.Tensor]
     """From the blurred modes to the space of the data."""
     target: torch.Tensor
@@ -98,8 +98,8 @@ class Problem:
     """What a background of 1 looks like; None holds the background at zero."""
     energy: float
     """Squared norm of the data without the best background."""
-    size: int
-    """Number of real components of the data."""
+    size: float
+    """Number of independent real components of the data."""
     voxels: Voxels | None = None
     """The data before weighting, where the problem is on the voxels."""
 
@@ -127,7 +127,9 @@ def band_problem(
         return modes_of_image(image, box, stack.spacing, stage.band) * seen
 
     constant = modes(np.ones(stack.shape, np.float32)) if fit_background else None
-    return _problem(transform, otf * mirrored, lambda blurred: blurred, modes(stack.data), constant)
+    target = modes(stack.data)
+    size = 2.0 * target.numel()
+    return _problem(transform, otf * mirrored, lambda blurred: blurred, target, constant, size)
 
 
 def image_problem(
@@ -138,7 +140,10 @@ def image_problem(
     _, otf = _filters(transform, psf, stage.blur)
     trusted = np.ones(stack.shape, np.float32) if stack.mask is None else stack.mask
     data, trust = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
-    return _voxel_problem(transform, otf, Voxels(data, trust), trust, fit_background)
+    # Blur leaves as many independent voxels as the band has modes.
+    kept = np.minimum((2 * np.array(stage.band) + 1) / box, 1.0).prod() if stage.blur else 1.0
+    size = float(trusted.sum() * kept)
+    return _voxel_problem(transform, otf, Voxels(data, trust), trust, fit_background, size)
 
 
 def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
@@ -156,17 +161,19 @@ def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
     assert problem.voxels is not None
     data, trust = problem.voxels
     weights = trust / np.maximum(model, np.float32(_DARKEST * data.max()))
+    free = problem.constant is not None
     return _voxel_problem(
-        problem.transform, problem.otf, problem.voxels, weights, problem.constant is not None
+        problem.transform, problem.transfer, problem.voxels, weights, free, problem.size
     )
 
 
 def _voxel_problem(
     transform: MeshFourierTransform,
-    otf: torch.Tensor,
+    transfer: torch.Tensor,
     voxels: Voxels,
     weights: NDArray[np.floating],
     fit_background: bool,
+    size: float,
 ) -> Problem:
     root = torch.from_numpy(np.sqrt(weights / weights.mean(), dtype=np.float32))
     shape = voxels.data.shape
@@ -175,7 +182,7 @@ def _voxel_problem(
         return image_of_modes(blurred, transform.shape, transform.spacing, shape) * root
 
     target = torch.from_numpy(voxels.data) * root
-    problem = _problem(transform, otf, project, target, root if fit_background else None)
+    problem = _problem(transform, transfer, project, target, root if fit_background else None, size)
     return replace(problem, voxels=voxels)
 
 
@@ -211,7 +218,7 @@ def _evaluate(
         membrane = torch.from_numpy(dense.membrane[topology.interface])
         columns.append(_rendered(problem, positions, topology, membrane, None))
     if len(dense.interior):
-        jump = torch.from_numpy(_jumps(topology, dense.interior))
+        jump = torch.from_numpy(interior_jumps(topology, dense.interior))
         columns.append(_rendered(problem, positions, topology, None, jump))
     with torch.no_grad():
         scales = _solve(problem, columns)
@@ -253,7 +260,7 @@ def solve_brightness(
             membrane = torch.from_numpy((topology.interface == i).astype(np.float32))
             columns.append(_rendered(problem, positions, topology, membrane, None))
         for unit in np.eye(len(brightness.interior), dtype=np.float32):
-            jump = torch.from_numpy(_jumps(topology, unit))
+            jump = torch.from_numpy(interior_jumps(topology, unit))
             columns.append(_rendered(problem, positions, topology, None, jump))
         solved = _solve(problem, columns)
     split = len(brightness.membrane)
@@ -274,9 +281,9 @@ def model_image(
     if len(brightness.membrane):
         membrane = torch.from_numpy(brightness.membrane[topology.interface])
     if len(brightness.interior):
-        jump = torch.from_numpy(_jumps(topology, brightness.interior))
+        jump = torch.from_numpy(interior_jumps(topology, brightness.interior))
     with torch.no_grad():
-        modes = problem.transform(positions, topology.faces, membrane, jump) * problem.otf
+        modes = problem.transform(positions, topology.faces, membrane, jump) * problem.transfer
         image = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
     return np.asarray(image.numpy() + np.float32(brightness.background))
 
@@ -299,16 +306,16 @@ def _filters(
 
 def _problem(
     transform: MeshFourierTransform,
-    otf: torch.Tensor,
+    transfer: torch.Tensor,
     project: Callable[[torch.Tensor], torch.Tensor],
     target: torch.Tensor,
     constant: torch.Tensor | None,
+    size: float,
 ) -> Problem:
     energy = _inner(target, target)
     if constant is not None:
         energy -= _inner(constant, target) ** 2 / _inner(constant, constant)
-    size = target.numel() * (2 if target.is_complex() else 1)
-    return Problem(transform, otf, project, target, constant, energy, size)
+    return Problem(transform, transfer, project, target, constant, energy, size)
 
 
 def _blurred_within(
@@ -334,7 +341,7 @@ def _rendered(
     jump: torch.Tensor | None,
 ) -> torch.Tensor:
     modes = problem.transform(positions, topology.faces, membrane, jump)
-    return problem.project(modes * problem.otf)
+    return problem.project(modes * problem.transfer)
 
 
 def _solve(problem: Problem, columns: list[torch.Tensor]) -> NDArray[np.float64]:
@@ -352,7 +359,8 @@ def _inner(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(torch.dot(a.reshape(-1), b.reshape(-1)))
 
 
-def _jumps(topology: Topology, interior: NDArray[np.floating]) -> NDArray[np.floating]:
+def interior_jumps(topology: Topology, interior: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return (F,) inner minus outer brightness of each face, from (R,) that of the regions."""
     with_outside = np.append(interior, interior.dtype.type(0.0))
     return np.asarray(with_outside[topology.inner] - with_outside[topology.outer])
 

@@ -16,10 +16,11 @@ from napari_deltamic.mesh import TriangleMesh
 class Progress:
     """A fit between two iterations; lengths in um from the centre of voxel 0.
 
-    A stage is done in legs, each of which begins with remeshing. ``anchor`` is the vertices and
-    the brightness that the voxels' weights come from; ``on_voxels`` says whether the leg's misfit
-    is taken there. ``here`` is the misfit at the mesh, and ``noise`` what one component of the data
-    adds to it.
+    A stage is done in legs, each of which begins with remeshing. ``begun`` tells whether the leg's
+    mesh is ready, and ``reason`` why the leg before ended. ``on_voxels`` says whether the leg's
+    misfit is taken on the voxels; ``anchor`` is the vertices and the brightness that their weights
+    come from. ``here`` is the misfit at the mesh, and ``noise`` what one component of the data adds
+    to it.
     """
 
     mesh: TriangleMesh
@@ -30,6 +31,8 @@ class Progress:
     iteration: int = 0
     here: Evaluation | None = None
     anchor: tuple[NDArray[np.float64], Brightness] | None = None
+    begun: bool = False
+    reason: str = "had nothing left to do"
     on_voxels: bool = False
     memory: Memory = field(default_factory=Memory)
     noise: float = 0.0

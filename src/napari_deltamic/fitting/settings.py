@@ -46,13 +46,14 @@ class FitSettings(BaseModel):
         250,
         ge=1,
         title="Iterations per stage",
-        description="A stage that has not settled by then moves on all the same.",
+        description="A stage that has not settled by then moves on all the same. With remeshing, "
+        "half of them come before and half after the mesh is renewed.",
     )
     tolerance: PositiveFloat = Field(
         1e-3,
         title="Plateau",
-        description="A stage ends when the loss falls by less than this fraction over a window of "
-        "iterations.",
+        description="The last stage ends when the loss falls by less than this fraction of what "
+        "is not noise in ten iterations; earlier stages at ten times that.",
     )
     smoothing: PositiveFloat = Field(
         0.75,

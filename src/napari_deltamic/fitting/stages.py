@@ -33,7 +33,7 @@ class Stage(NamedTuple):
     """One problem of the continuation."""
 
     cutoff: float
-    """Largest frequency in cycles/um."""
+    """Largest frequency in cycles/um along an axis on which the PSF lets it through."""
     band: tuple[int, int, int]
     """Largest mode index along z, y and x."""
     blur: float

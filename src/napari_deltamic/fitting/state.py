@@ -45,7 +45,8 @@ class FitState:
     stage, stages
         Current stage, from 0, and how many there are.
     loss
-        Residual energy over data energy (background removed), in the band of the stage.
+        Squared residuals over squared data, background removed: in the band of the stage, or on the
+        voxels, weighted, where there is a mask, a border or Poisson noise to mind.
     mesh
         The mesh now.
     intensities

@@ -1,5 +1,5 @@
 """Isotropic remeshing: one idea a module, from finding lines and junctions to moving vertices."""
 
-from napari_deltamic.mesh.remeshing.driver import remesh
+from napari_deltamic.mesh.remeshing.driver import remesh, remeshing
 
-__all__ = ["remesh"]
+__all__ = ["remesh", "remeshing"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -49,6 +52,18 @@ def remesh(mesh: TriangleMesh, edge_length: float | ArrayLike, iterations: int =
         If an edge length is not positive and finite, has the wrong shape or is so small that
         more than 5 million faces would result, or if iterations is less than 1.
     """
+    steps = remeshing(mesh, edge_length, iterations)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(TriangleMesh, end.value)
+
+
+def remeshing(
+    mesh: TriangleMesh, edge_length: float | ArrayLike, iterations: int = 5
+) -> Generator[None, None, TriangleMesh]:
+    """Do what :func:`remesh` does bit by bit: whoever runs it may leave off at every yield."""
     target = _checked_lengths(mesh, edge_length) / _SETTLED
     if iterations < 1:
         raise ValueError(f"iterations: expected 1 or more, got {iterations}")
@@ -67,12 +82,17 @@ def remesh(mesh: TriangleMesh, edge_length: float | ArrayLike, iterations: int =
     reference = reference_surface(
         working.position, working.faces, interface, working.target, segments, working.stratum
     )
+    yield
     for _ in range(iterations):
         working = split_long_edges(working, reference)
+        yield
         collapse_short_edges(working, reference)
         working = compacted(working)
+        yield
         flip_edges(working)
+        yield
         relocate_vertices(working, reference, _SWEEPS)
+        yield
     relocate_vertices(working, reference, _LAST_SWEEPS)
     return TriangleMesh(working.position, working.faces, labels[working.interface])
 

@@ -1,0 +1,107 @@
+"""The prior on several bodies: no two of them are in the same place.
+
+Where bodies overlap their brightness adds, so a faint one gains by growing round brighter ones.
+The regions' summed indicator, blurred, is at most one wherever they are apart; what exceeds one is
+penalised.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.problem import Topology, interior_jumps
+from napari_deltamic.fitting.stages import Stage
+from napari_deltamic.imaging.image_model import Shape, image_of_modes
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.topology import vertex_components
+from napari_deltamic.meshft import MeshFourierTransform
+from napari_deltamic.optics import GaussianPSF
+
+# The band for this prior in units of the stage's; it need not be sharp.
+_BAND = 0.6
+# Blur in units of 1 / cutoff of that band: what is cut off then rings by less than the allowance.
+_BLUR = 0.3
+_ALLOWANCE = 0.05
+_TOLERANCE = 1e-3
+# Penalty of bodies that wholly overlap, beside a loss that is 1 where nothing is explained.
+_STRENGTH = 10.0
+
+
+class Overlap(NamedTuple):
+    """The prior on the vertices of one mesh."""
+
+    transform: MeshFourierTransform
+    blur: torch.Tensor
+    """Transfer function at the transform's modes."""
+    grid: Shape
+    """Points at which the sum of the bodies is looked at."""
+    topology: Topology
+    jump: torch.Tensor
+    """(F,) step of the summed indicator across each face."""
+    component: NDArray[np.int64]
+    """(V,) connected part of the mesh that each vertex belongs to."""
+
+    def energy(self, vertices: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the penalty and its gradient.
+
+        Parameters
+        ----------
+        vertices
+            (V, 3) in um from the centre of voxel 0.
+
+        Returns
+        -------
+        float, ndarray
+            The penalty, relative to all bodies' volume, and (V, 3) its gradient per um.
+        """
+        if not self._boxes_meet(vertices):
+            return 0.0, np.zeros_like(vertices)
+        positions = torch.tensor(vertices, dtype=torch.float32, requires_grad=True)
+        modes = self.transform(positions, self.topology.faces, None, self.jump) * self.blur
+        spacing = self.transform.lengths / self.grid
+        bodies = image_of_modes(modes, self.grid, spacing, self.grid)
+        excess = torch.relu(bodies - (1.0 + _ALLOWANCE)).square().mean()
+        # Their volume, from the mode at frequency zero, is held fixed: to grow is no way out.
+        share = float(modes[0, 0, 0].real.detach()) / float(np.prod(self.transform.lengths))
+        penalty = excess * (_STRENGTH / share)
+        (gradient,) = torch.autograd.grad(penalty, positions)
+        return float(penalty.detach()), gradient.double().numpy()
+
+    def _boxes_meet(self, vertices: NDArray[np.float64]) -> bool:
+        order = np.argsort(self.component, kind="stable")
+        starts = np.searchsorted(self.component[order], np.arange(self.component.max() + 1))
+        lower = np.minimum.reduceat(vertices[order], starts)
+        upper = np.maximum.reduceat(vertices[order], starts)
+        meet = ((lower[:, None] <= upper[None]) & (upper[:, None] >= lower[None])).all(axis=2)
+        return bool(meet.sum() > len(starts))
+
+
+def overlap(
+    mesh: TriangleMesh, topology: Topology, stage: Stage, box: Shape, spacing: NDArray[np.float64]
+) -> Overlap | None:
+    """Return the prior for a mesh; None if it is of one piece, which cannot overlap another."""
+    component = vertex_components(mesh.faces, len(mesh.vertices))
+    if component.max() == 0:
+        return None
+    # In all directions alike: where the PSF blurs more the stage's own band is shorter.
+    band = np.maximum(np.ceil(_BAND * stage.cutoff * spacing * box), 1).astype(int).tolist()
+    transform = MeshFourierTransform(
+        box, spacing, tolerance=_TOLERANCE, band=(band[0], band[1], band[2])
+    )
+    z, y, x = (_points(largest) for largest in band)
+    sharp = GaussianPSF([_BLUR / (_BAND * stage.cutoff)] * 3)
+    with torch.no_grad():
+        blur = sharp.otf(transform.frequencies().float())
+    ones = np.ones(len(mesh.regions), np.float32)
+    jump = torch.from_numpy(interior_jumps(topology, ones))
+    return Overlap(transform, blur, (z, y, x), topology, jump, component)
+
+
+def _points(band: int) -> int:
+    from scipy.fft import next_fast_len
+
+    return int(next_fast_len(2 * band + 1, real=True))

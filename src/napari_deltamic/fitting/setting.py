@@ -1,0 +1,105 @@
+"""What stays the same during a fit, and the way from its units back to the user's."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.checks import checked_start
+from napari_deltamic.fitting.problem import Brightness
+from napari_deltamic.fitting.progress import Progress, begin
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.fitting.stages import Stage, stages
+from napari_deltamic.fitting.state import Intensities
+from napari_deltamic.imaging import ImageStack, render
+from napari_deltamic.imaging.image_model import Shape, padded_shape
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.optics import PSF
+
+# How far an object that the border cuts may grow beyond it, as a fraction of its seed.
+_ROOM = 0.5
+
+
+class Setting(NamedTuple):
+    """The input of a fit, made ready.
+
+    The stack is moved to voxel 0, ``level`` is taken off its data and they are scaled to 1.
+    """
+
+    stack: ImageStack
+    origin: NDArray[np.float64]
+    level: float
+    scale: float
+    box: Shape
+    psf: PSF
+    settings: FitSettings
+    plan: list[Stage]
+
+    def placed(self, mesh: TriangleMesh) -> TriangleMesh:
+        """Return a mesh of the fit where the user's stack lies."""
+        return mesh.with_vertices(mesh.vertices + self.origin)
+
+    def in_units(self, brightness: Brightness) -> Intensities:
+        """Return the linear unknowns in the image's units."""
+        return Intensities(
+            self.scale * brightness.membrane,
+            self.scale * brightness.interior,
+            self.scale * brightness.background + self.level,
+        )
+
+    def rendering(self, mesh: TriangleMesh, intensities: Intensities) -> NDArray[np.float32]:
+        """Return (Z, Y, X) the image of a placed mesh."""
+        return render(
+            mesh,
+            self.psf,
+            self.stack.shape,
+            self.stack.spacing,
+            self.origin,
+            membrane=intensities.membrane if len(intensities.membrane) else 0.0,
+            interior=intensities.interior if len(intensities.interior) else 0.0,
+            background=intensities.background,
+            tolerance=1e-3,
+        )
+
+
+def prepared(
+    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+) -> tuple[Setting, Progress]:
+    """Return a fit that has not begun, or raise ValueError saying what is wrong with its input."""
+    mesh = checked_start(stack, mesh, psf)
+    level = _level(stack, settings)
+    scale = float(np.abs(_trusted(stack) - level).max())
+    scaled = (stack.data - np.float32(level)) / np.float32(scale)
+    at_zero = ImageStack(scaled, stack.spacing, mask=stack.mask)
+    moved = mesh.with_vertices(mesh.vertices - stack.origin)
+    box = padded_shape(stack.shape, stack.spacing, psf.extent(), _reach(at_zero, moved))
+    plan = stages(at_zero, moved, psf, box, settings)
+    setting = Setting(at_zero, stack.origin, level, scale, box, psf, settings, plan)
+    return setting, begin(moved, settings.label)
+
+
+def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:
+    """Return the corners of what the box must hold: the stack, and the mesh with room to grow."""
+    last = stack.spacing * (np.array(stack.shape) - 1)
+    lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    room = _ROOM * (upper - lower)
+    inside = (lower >= 0) & (upper <= last)
+    return np.stack(
+        [
+            np.where(inside, 0.0, np.minimum(lower - room, 0.0)),
+            np.where(inside, last, np.maximum(upper + room, last)),
+        ]
+    )
+
+
+def _trusted(stack: ImageStack) -> NDArray[np.float32]:
+    return stack.data if stack.mask is None else stack.data[stack.mask]
+
+
+def _level(stack: ImageStack, settings: FitSettings) -> float:
+    """Return the camera's offset, roughly: in it the sums of single precision lose the object."""
+    if not settings.fit_background or settings.noise == "poisson":
+        return 0.0
+    return float(np.float32(np.median(_trusted(stack))))
