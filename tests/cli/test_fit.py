@@ -129,15 +129,18 @@ def test_a_seed_beside_the_stack_is_an_error_about_the_mesh(sample, sample_files
     words = ("fit", sample_files / "stack.tif", "--sigma", *sigma, "-o", tmp_path / "out")
     done = run_process(*words, "--mesh", tmp_path / "far.rec")
     assert done.returncode == 2
-    assert "Error: mesh" in done.stderr
+    assert "Error: --mesh" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("start", [["--auto"], ["--points", "points.csv", "--radius", "2"]])
-def test_other_starts_find_the_same_cell(sample, sample_files, sigma, tmp_path, monkeypatch, start):
+def test_other_starts_find_the_same_cell(
+    sample, sample_files, sigma, tmp_path, capsys, monkeypatch, start
+):
     monkeypatch.chdir(sample_files)
     (sample_files / "points.csv").write_text("z,y,x\n4.6,3.9,3.9\n")
     words = ("fit", "stack.tif", "--sigma", *sigma, "-o", tmp_path, *start)
     assert run(*words, "--stages", 1, "--max-iterations", 30) == 0
+    assert "1 region fitted to stack.tif" in capsys.readouterr().out
     volume = read_mesh(tmp_path / "mesh.rec").volumes().sum()
     assert volume == pytest.approx(sample.truth.volumes()[0], rel=0.1)

@@ -10,6 +10,7 @@ import pytest
 from cli_cases import PROGRAM, run
 
 from napari_deltamic.cli.interrupt import stop_on_interrupt
+from napari_deltamic.fitting import FitResult, Intensities
 from napari_deltamic.imaging import read_stack
 from napari_deltamic.mesh import read_mesh
 
@@ -61,7 +62,7 @@ def test_ctrl_c_leaves_the_best_mesh_and_resume_goes_on(sample, sample_files, si
     # 0.3 s is the aim; the rest is room for whatever else holds the cores.
     assert time.perf_counter() - pressed < 5.0
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert "--resume" in errors
 
     facts = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
@@ -79,3 +80,28 @@ def test_ctrl_c_leaves_the_best_mesh_and_resume_goes_on(sample, sample_files, si
     resumed = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
     assert resumed["loss_history"][:stopped_at] == facts["loss_history"]
     assert len(resumed["loss_history"]) > stopped_at
+
+
+def test_a_demo_that_was_stopped_ends_with_130(tmp_path, capsys, monkeypatch):
+    from napari_deltamic.cli import running
+
+    def stopped(stack, mesh, psf, settings):
+        dark = Intensities(np.ones(1), np.empty(0), 0.0)
+        why = "stopped by the user at iteration 0"
+        return FitResult(mesh, stack.data, [], [], why, dark, settings, [])
+
+    monkeypatch.setattr(running, "run_fit", stopped)
+    assert run("demo", "--sample", "bumpy", "-o", tmp_path / "demo") == 130
+    assert (tmp_path / "demo" / "mesh.rec").is_file()
+
+
+def test_a_benchmark_that_was_stopped_shows_no_figures_of_its_fit(capsys, monkeypatch):
+    from napari_deltamic.cli import benchmark, running
+
+    class Stopped:
+        stop_reason = "stopped by the user at iteration 0"
+
+    monkeypatch.setattr(benchmark, "BANDS", ())
+    monkeypatch.setattr(running, "run_fit", lambda *_: Stopped)
+    assert run("benchmark") == 130
+    assert "Fit:" not in capsys.readouterr().out

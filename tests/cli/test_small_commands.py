@@ -7,7 +7,7 @@ import tifffile
 from cli_cases import run
 
 from napari_deltamic.imaging import read_stack, render
-from napari_deltamic.mesh import icosphere, measure, write_mesh
+from napari_deltamic.mesh import TriangleMesh, icosphere, measure, write_mesh
 from napari_deltamic.optics import GaussianPSF
 
 
@@ -64,10 +64,10 @@ def test_render_of_an_interior_has_no_membrane_unless_asked(ball, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sigma": [0.6, 0.0, 0.4]}, "sigma:"),
-        ({"spacing": [0.4, -0.4, 0.4]}, "spacing:"),
+        ({"sigma": [0.6, 0.0, 0.4]}, "--sigma:"),
+        ({"spacing": [0.4, -0.4, 0.4]}, "--spacing:"),
         ({"shape": [1, 24, 28]}, "--shape:"),
-        ({"origin": [500, 0, 0]}, "mesh"),
+        ({"origin": [500, 0, 0]}, "MESH:"),
     ],
 )
 def test_render_names_a_bad_argument(ball, tmp_path, capsys, changes, message):
@@ -95,6 +95,14 @@ def test_info_describes_a_mesh(ball, tmp_path, capsys):
     assert re.search(r"faces +1,280", shown)
     assert re.search(r"closed +yes", shown)
     assert re.search(r"self-intersections +none", shown)
+
+
+def test_what_an_open_mesh_has_no_value_of_is_a_dash(ball, tmp_path, capsys):
+    write_mesh(TriangleMesh(ball.vertices, ball.faces[1:]), tmp_path / "open.ply")
+    assert run("measure", tmp_path / "open.ply") == 0
+    assert re.search(r"1 +- +\d+\.\d+ +-, -, - +- +-", capsys.readouterr().out)
+    assert run("info", tmp_path / "open.ply") == 0
+    assert re.search(r"closed +no, not region 1", capsys.readouterr().out)
 
 
 def test_info_describes_a_stack(sample_files, capsys):

@@ -58,6 +58,15 @@ def test_the_last_stage_honours_the_edge_length(edge: float) -> None:
     assert all(stage.edge_length >= edge for stage in plan)
 
 
+@pytest.mark.parametrize(("edge", "message"), [(500.0, "is too long"), (1e-4, "faces")])
+def test_a_senseless_edge_length_is_refused_before_the_first_stage(
+    edge: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"edge_length: {edge:g} um .*{message}"):
+        plan_of(FitSettings(edge_length=edge))
+    assert plan_of(FitSettings(edge_length=edge, remesh=False))
+
+
 def test_edges_that_are_chosen_are_no_finer_than_the_voxels() -> None:
     plan, *_ = plan_of(FitSettings(), sigma=0.03)
     assert min(stage.edge_length for stage in plan) >= 0.1

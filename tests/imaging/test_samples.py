@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_deltamic.imaging import label_image, make_sample
-from napari_deltamic.mesh import surface_distance
+from napari_deltamic.imaging import label_image, make_sample, rendering, samples
+from napari_deltamic.mesh import icosphere, surface_distance
 
 SMALL = {"shape": (32, 64, 64), "spacing": (0.4, 0.2, 0.2)}
 
@@ -42,7 +42,7 @@ def test_the_seed_decides_everything():
 def test_the_cells_of_the_default_sample_are_apart_and_found(seed):
     sample = make_sample(seed=seed)
     count = len(sample.truth.regions)
-    assert count in (4, 5)
+    assert count == 5
     centers = []
     for region in sample.truth.regions:
         cell = sample.truth.region_mesh(region)
@@ -51,7 +51,23 @@ def test_the_cells_of_the_default_sample_are_apart_and_found(seed):
         assert min(surface_distance(cell.vertices, other).min() for other in others) > 0.5
     labels = label_image(sample.stack)
     voxels = np.round(np.array(centers) / sample.stack.spacing).astype(int)
-    assert sorted(labels[tuple(voxels.T)]) == list(range(1, count + 1))
+    found = labels[tuple(voxels.T)]
+    # Each has a label of its own; a cell with a deep waist may have two.
+    assert found.min() > 0
+    assert len(set(found)) == count
+
+
+@pytest.mark.parametrize("shape", [(64, 128, 128), (40, 80, 80), (24, 48, 48)])
+def test_every_seed_yields_five_cells(shape, monkeypatch):
+    # Where the cells lie is under test; their shapes and the image would take minutes.
+    monkeypatch.setattr(samples, "bumpy_sphere", lambda *place, **_: icosphere(*place[:2], 0))
+    monkeypatch.setattr(rendering, "render", lambda *_, **__: np.ones((2, 2, 2)))
+    counts = {seed: len(make_sample(shape=shape, seed=seed).brightness) for seed in range(100)}
+    assert counts == dict.fromkeys(counts, 5)
+
+
+def test_a_stack_too_small_for_five_cells_gets_fewer():
+    assert len(make_sample(shape=(16, 16, 16), spacing=(1.0, 1.0, 1.0)).brightness) == 1
 
 
 def test_what_cannot_be_made_is_refused():

@@ -48,7 +48,7 @@ def test_default_edges_follow_each_radius() -> None:
 
 
 def test_overlap_is_warned_of_and_touching_is_not() -> None:
-    with pytest.warns(UserWarning, match="1 pairs of spheres overlap.*regions 1 and 3"):
+    with pytest.warns(UserWarning, match="the spheres of regions 1 and 3 overlap; choose"):
         seed_spheres([(0, 0, 0), (0, 0, 50), (0, 3, 0)], 2.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,9 +8,20 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from rich.console import Console
 
-from napari_deltamic.cli.errors import command_line_error, sentence
+from napari_deltamic.cli.errors import (
+    FAILURE,
+    INTERRUPTED,
+    SUCCESS,
+    USAGE,
+    as_typed,
+    command_line_error,
+    sentence,
+    typed_names,
+)
 from napari_deltamic.cli.terminal import errors_console, say, start_logging
+from napari_deltamic.cli.values import Flag, finite
 
 COMMANDS = {
     "fit": "Fit meshes to an image stack.",
@@ -20,7 +31,6 @@ COMMANDS = {
     "benchmark": "Time the mesh Fourier transform and a fit on this machine.",
     "demo": "Fit a generated sample, or a real one, and compare with the truth.",
 }
-SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def _version() -> str:
@@ -35,8 +45,10 @@ app = App(
     help_epilogue="Lengths are in um and axes in (z, y, x) order. "
     "Ctrl-C ends a fit early and keeps its best mesh; pressed twice it aborts.",
     version=_version,
-    default_parameter=Parameter(negative_iterable=()),
+    default_parameter=Parameter(negative_iterable=(), validator=finite),
     error_formatter=command_line_error,
+    # The terminal folds the lines, so that paths stay whole.
+    error_console=Console(stderr=True, highlight=False, soft_wrap=True),
 )
 # By name, so that one command does not pay for the imports of the others.
 for _name, _help in COMMANDS.items():
@@ -46,8 +58,8 @@ for _name, _help in COMMANDS.items():
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    verbose: Annotated[bool, Parameter(negative="")] = False,
-    debug: Annotated[bool, Parameter(negative="")] = False,
+    verbose: Flag = False,
+    debug: Flag = False,
 ) -> int:
     """Run a command.
 
@@ -58,26 +70,31 @@ def _launch(
     debug
         Show everything, with the traceback of an error.
     """
-    start_logging(logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING)
+
+    def typed(message: str) -> str:
+        _, apps, _ = app.parse_commands(tokens)
+        return as_typed(message, typed_names(apps[-1]))
+
+    start_logging(logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING, typed)
     try:
-        app(tokens, result_action="return_value")
+        # Help and version return nothing, and so do commands that can only succeed or fail.
+        return app(tokens, result_action="return_value") or SUCCESS
     except KeyboardInterrupt:
         say("Aborted.")
         return INTERRUPTED
     except Exception as error:
         if debug:
             errors_console().print_exception()
-        else:
-            say(f"Error: {sentence(error)}", style="red")
+        say(f"Error: {typed(sentence(error))}", style="red")
         # By the package's convention a ValueError is about an argument, and names it.
         return USAGE if isinstance(error, ValueError) else FAILURE
-    return SUCCESS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    The exit code is 0 for success, 2 for wrong arguments or input, 1 for a failure.
+    The exit code is 0 for success, 2 for wrong arguments or input, 130 for work that Ctrl-C ended,
+    1 for any other failure.
 
     Parameters
     ----------

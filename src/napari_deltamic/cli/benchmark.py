@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from napari_deltamic.cli.values import Whole
+
 if TYPE_CHECKING:
     import torch
 
@@ -20,7 +22,7 @@ BANDS = (15, 31, 47)
 
 
 def benchmark(
-    *, repeats: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 5
+    *, repeats: Annotated[Whole, Parameter(validator=validators.Number(gte=1))] = 5
 ) -> None:
     """Time the mesh Fourier transform and a fit on this machine.
 
@@ -30,7 +32,7 @@ def benchmark(
         How often each transform is timed; the median counts.
     """
     from napari_deltamic.cli.info import installation
-    from napari_deltamic.cli.running import run_fit
+    from napari_deltamic.cli.running import run_fit, was_stopped
     from napari_deltamic.cli.tables import print_table
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.fitting import FitSettings
@@ -55,6 +57,8 @@ def benchmark(
     start = time.perf_counter()
     result = run_fit(sample.stack, sample.seed_mesh, sample.psf, FitSettings(label=sample.label))
     seconds = time.perf_counter() - start
+    if was_stopped(result):
+        raise KeyboardInterrupt  # figures of half a fit say nothing
     volume_error = 100.0 * (result.mesh.volumes()[0] / sample.truth.volumes()[0] - 1.0)
     distance = mean_surface_distance(result.mesh, sample.truth)
     iterations = len(result.loss_history)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
-from napari_deltamic.cli.paths import FOLDER
+from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS
+from napari_deltamic.cli.paths import FOLDER, output_folder
+from napari_deltamic.cli.values import Whole
 
 if TYPE_CHECKING:
     from napari_deltamic.mesh import TriangleMesh
@@ -22,8 +24,8 @@ def demo(
     output: Annotated[Path, Parameter(alias="-o", validator=FOLDER)] = Path("demo-output"),
     sample: SampleName = "cells",
     real: Literal["mouse-nuclei"] | None = None,
-    seed: int = 0,
-) -> None:
+    seed: Annotated[Whole, Parameter(validator=validators.Number(gte=0))] = 0,
+) -> int:
     """Fit a generated sample, or a real one, and compare with the truth.
 
     Writes the stack, the fit's files and a table of the comparison, comparison.csv, into a folder.
@@ -39,20 +41,23 @@ def demo(
     seed
         Of the generated shapes and noise.
     """
-    if real is not None:
+    with output_folder("--output", output):
+        if real is None:
+            return _demo_generated(output, sample, seed)
         from napari_deltamic.cli.demo_real import demo_mouse_nuclei
 
-        demo_mouse_nuclei(output)
-        return
+        return demo_mouse_nuclei(output)
+
+
+def _demo_generated(output: Path, sample: SampleName, seed: int) -> int:
     from napari_deltamic.cli.outputs import write_fit, write_table
-    from napari_deltamic.cli.running import run_fit
+    from napari_deltamic.cli.running import run_fit, was_stopped
     from napari_deltamic.cli.tables import print_table
     from napari_deltamic.cli.terminal import console, say
     from napari_deltamic.fitting import FitSettings
     from napari_deltamic.imaging import make_sample, write_stack
     from napari_deltamic.mesh import write_mesh
 
-    output.mkdir(parents=True, exist_ok=True)
     say("Generating the sample; a first run compiles for a while")
     made = make_sample(sample, seed=seed)
     write_stack(output / "stack.ome.tif", made.stack.data, made.stack.spacing)
@@ -73,6 +78,7 @@ def demo(
     }
     write_fit(output, made.stack, result, facts)
     say(f"Wrote {output}")
+    return INTERRUPTED if was_stopped(result) else SUCCESS
 
 
 HEADINGS = {

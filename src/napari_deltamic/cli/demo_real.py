@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS
+from napari_deltamic.cli.words import counted
+
 if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
 
@@ -20,10 +23,10 @@ SEED_RADIUS = 5.0
 OFFSETS = np.arange(-1.0, 3.01, 0.2)
 
 
-def demo_mouse_nuclei(output: Path) -> None:
+def demo_mouse_nuclei(output: Path) -> int:
     """Fit the nuclei from one sphere each and print Dice scores against the annotation."""
     from napari_deltamic.cli.outputs import write_fit, write_table
-    from napari_deltamic.cli.running import run_fit
+    from napari_deltamic.cli.running import run_fit, was_stopped
     from napari_deltamic.cli.tables import print_measures, print_table
     from napari_deltamic.cli.terminal import console, say
     from napari_deltamic.fitting import FitSettings
@@ -33,9 +36,8 @@ def demo_mouse_nuclei(output: Path) -> None:
 
     file = fetch(STACK)
     stack = read_stack(file, DATASETS[STACK].spacing)
-    output.mkdir(parents=True, exist_ok=True)
     centers = object_centers(stack)
-    say(f"Found {len(centers)} objects; a first run compiles for a while")
+    say(f"Found {counted(len(centers), 'object')}; a first run compiles for a while")
     psf = GaussianPSF(SIGMA)
     start = time.perf_counter()
     result = run_fit(
@@ -52,7 +54,7 @@ def demo_mouse_nuclei(output: Path) -> None:
         "seconds": round(seconds, 1),
     }
     write_fit(output, stack, result, facts)
-    print_measures(result.mesh, f"{len(result.mesh.regions)} nuclei")
+    print_measures(result.mesh, counted(len(result.mesh.regions), "nucleus", "nuclei"))
     console().print(f"Fitted in {seconds:.0f} s")
 
     try:
@@ -77,6 +79,7 @@ def demo_mouse_nuclei(output: Path) -> None:
         print_table("The fit against the annotation", header, rows)
         write_table(output / "comparison.csv", table)
     say(f"Wrote {output}")
+    return INTERRUPTED if was_stopped(result) else SUCCESS
 
 
 def object_centers(stack: ImageStack) -> NDArray[np.float64]:

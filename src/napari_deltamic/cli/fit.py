@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from napari_deltamic.cli.errors import UsageError
-from napari_deltamic.cli.paths import FILE, FOLDER
+from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS, UsageError
+from napari_deltamic.cli.paths import FILE, FOLDER, output_folder
 from napari_deltamic.cli.starting_mesh import PointsUnit
+from napari_deltamic.cli.values import Flag, Three, Whole
+from napari_deltamic.cli.words import counted
 from napari_deltamic.fitting.settings import FitSettings
 
 if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
     from napari_deltamic.mesh import TriangleMesh
 
-Three = tuple[float, float, float]
 START = Group("Where to start (one of these)", sort_key=1)
 SETTINGS = Group("Settings", sort_key=2)
 
@@ -33,19 +34,19 @@ def fit(
     points_unit: Annotated[PointsUnit, Parameter(group=START)] = "um",
     labels: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     threshold: Annotated[float | None, Parameter(group=START)] = None,
-    auto: Annotated[bool, Parameter(group=START, negative="")] = False,
+    auto: Annotated[Flag, Parameter(group=START)] = False,
     spacing: Three | None = None,
-    channel: int | None = None,
-    frame: int | None = None,
-    resume: Annotated[bool, Parameter(negative="")] = False,
+    channel: Whole | None = None,
+    frame: Whole | None = None,
+    resume: Flag = False,
     settings: Annotated[Path | None, Parameter(group=SETTINGS, validator=FILE)] = None,
     options: Annotated[FitSettings | None, Parameter(name="*", group=SETTINGS)] = None,
-) -> None:
+) -> int:
     """Fit meshes to an image stack.
 
     Writes mesh.ply and mesh.rec (with regions), rendering.ome.tif, measures.csv, picture.png and
-    fit.json (settings, history, intensities) into a folder. Ctrl-C ends the fit early and keeps its
-    best mesh.
+    fit.json (settings, history, intensities) into a folder. Ctrl-C ends the fit early, keeps its
+    best mesh and makes the exit code 130.
 
     Parameters
     ----------
@@ -64,11 +65,11 @@ def fit(
     points_unit
         What the points are counted in.
     labels
-        A TIFF of labels on the stack's voxels: a surface around each.
+        A TIFF of labels on the stack's voxels, whole numbers with 0 outside: a surface around each.
     threshold
-        Brightness that objects are found above in the smoothed image.
+        Grey value above which voxels of the slightly smoothed stack belong to objects.
     auto
-        Find the objects automatically.
+        Find the objects with a threshold that is chosen from the stack.
     spacing
         Voxel size in um along z, y and x; by default as the file says.
     channel
@@ -81,7 +82,7 @@ def fit(
         A JSON file of settings, or the fit.json of an earlier fit; options given here win.
     """
     from napari_deltamic.cli.outputs import write_fit
-    from napari_deltamic.cli.running import run_fit
+    from napari_deltamic.cli.running import run_fit, was_stopped
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.imaging import read_stack
@@ -92,16 +93,19 @@ def fit(
     psf = GaussianPSF(sigma)
     image = read_stack(stack, spacing, channel, frame)
     start = _starting_mesh(image, mesh, points, radius, points_unit, labels, threshold)
-    output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
-    result = run_fit(image, start, psf, chosen, checkpoint, resume)
-    write_fit(output, image, result, {"input": str(stack), "psf": repr(psf)})
-    print_measures(result.mesh, f"{len(result.mesh.regions)} regions fitted to {stack.name}")
+    with output_folder("--output", output):
+        result = run_fit(image, start, psf, chosen, checkpoint, resume)
+        write_fit(output, image, result, {"input": str(stack), "psf": repr(psf)})
+    regions = counted(len(result.mesh.regions), "region")
+    print_measures(result.mesh, f"{regions} fitted to {stack.name}")
     say(f"Wrote {output}")
-    if result.stop_reason.startswith("stopped"):
+    if was_stopped(result):
         say("Run the same command with --resume to go on.")
+        return INTERRUPTED
+    return SUCCESS
 
 
 def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettings:
@@ -143,7 +147,7 @@ def _check_start(
     if given != 1:
         raise UsageError(
             "give one start for the fit: --mesh, --points with --radius, --labels, --threshold or "
-            f"--auto; {given} were given"
+            f"--auto; {given or 'none'} {'was' if given == 0 else 'were'} given"
         )
     if radius is not None and points is None:
         raise UsageError(

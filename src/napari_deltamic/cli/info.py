@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_deltamic.cli.paths import FILE
+from napari_deltamic.cli.words import counted
 
 
 def info(file: Annotated[Path | None, Parameter(validator=FILE)] = None, /) -> None:
@@ -90,15 +91,16 @@ def _mesh_facts(file: Path) -> list[tuple[str, str]]:
     edges = edge_use(mesh.faces).edges
     lengths = ((mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]]) ** 2).sum(axis=1) ** 0.5
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    open_names = ", ".join(str(region) for region in mesh.open_regions())
+    holed = mesh.open_regions()
+    names = ", ".join(str(region) for region in holed)
     crossing = len(self_intersections(mesh))
     return [
         ("vertices", f"{len(mesh.vertices):,}"),
         ("faces", f"{len(mesh.faces):,}"),
         ("regions", str(len(mesh.regions))),
         ("interfaces", str(len(mesh.interfaces))),
-        ("closed", f"no, not regions {open_names}" if open_names else "yes"),
-        ("self-intersections", f"{crossing} pairs of faces" if crossing else "none"),
+        ("closed", f"no, not region{'s' * (len(holed) > 1)} {names}" if names else "yes"),
+        ("self-intersections", f"{counted(crossing, 'pair')} of faces" if crossing else "none"),
         ("edges", f"{lengths.min():.3g} to {lengths.max():.3g} µm, mean {lengths.mean():.3g} µm"),
         ("from (z, y, x)", ", ".join(f"{position:.4g}" for position in low) + " µm"),
         ("to (z, y, x)", ", ".join(f"{position:.4g}" for position in high) + " µm"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cyclopts import validators
@@ -25,3 +27,27 @@ def check_output_file(option: str, path: Path, *endings: str) -> None:
         raise UsageError(f"{option}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise UsageError(f"{option}: {path} is a folder; give a file name")
+
+
+@contextmanager
+def output_folder(option: str, path: Path) -> Iterator[None]:
+    """Make a folder for what a block writes, and take it away if the block fails before that.
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option}: cannot make the folder {path}: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            # One that is not empty stays.
+            with suppress(OSError):
+                folder.rmdir()
+        raise

@@ -14,6 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from napari_deltamic.cli.words import counted
 from napari_deltamic.mesh.section import plane_section, plane_sections
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def draw_fit(stack: ImageStack, result: FitResult, title: str = "") -> Figure:
     height = top + HEADING_HEIGHT + TITLE_HEIGHT
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
     regions, faces = len(result.mesh.regions), len(result.mesh.faces)
-    heading = title or f"{regions} region{'s' * (regions != 1)}, {faces:,} faces"
+    heading = title or f"{counted(regions, 'region')}, {faces:,} faces"
     figure.text(
         MARGIN / WIDTH,
         1 - 0.5 * TITLE_HEIGHT / height,

@@ -9,15 +9,14 @@ from cyclopts import Parameter
 
 from napari_deltamic.cli.errors import UsageError
 from napari_deltamic.cli.paths import FILE, check_output_file
-
-Three = tuple[float, float, float]
+from napari_deltamic.cli.values import Three, WholeThree
 
 
 def render(
     mesh: Annotated[Path, Parameter(validator=FILE)],
     /,
     *,
-    shape: tuple[int, int, int],
+    shape: WholeThree,
     spacing: Three,
     sigma: Three,
     output: Annotated[Path, Parameter(alias="-o")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_deltamic.cli.interrupt import stop_on_interrupt
 from napari_deltamic.cli.progress import fit_progress
 from napari_deltamic.cli.terminal import say
+from napari_deltamic.cli.words import counted
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult, FitSettings
@@ -41,8 +42,12 @@ def run_fit(
             checkpoint=checkpoint,
             resume=resume,
         )
-    steps = len(result.loss_history)
-    say(f"{steps} iterations; {result.stop_reason}.")
+    say(f"{counted(len(result.loss_history), 'iteration')}; {result.stop_reason}.")
     for warning in result.warnings:
         _log.warning(warning)
     return result
+
+
+def was_stopped(result: FitResult) -> bool:
+    """Whether Ctrl-C ended the fit before its time."""
+    return result.stop_reason.startswith("stopped")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.cli.errors import UsageError
+from napari_deltamic.cli.words import counted
 
 if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
@@ -29,8 +30,11 @@ def read_points(path: Path) -> NDArray[np.float64]:
     UsageError
         If the file holds no points, lacks a column or has a cell that is not a finite number.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--points: {path} is not a CSV file: {error}") from error
     if not rows:
         raise UsageError(f"--points: {path} is empty")
     columns, rows = _point_columns(path, rows)
@@ -55,7 +59,7 @@ def _point_columns(path: Path, rows: list[list[str]]) -> tuple[list[int], list[l
     if all(_is_number(cell) for cell in header):
         if len(header) != 3:
             raise UsageError(
-                f"--points: {path} has {len(header)} columns and no header; "
+                f"--points: {path} has {counted(len(header), 'column')} and no header; "
                 "write z,y,x in its first line, above the columns that hold them"
             )
         return [0, 1, 2], rows

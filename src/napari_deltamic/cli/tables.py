@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def print_table(
 
 
 def print_measures(mesh: TriangleMesh, title: str) -> None:
-    """Print the measures of every region of a mesh."""
+    """Print the measures of every region of a mesh; a region that is not closed has few."""
     from napari_deltamic.mesh import measure
 
     print_table(
@@ -51,8 +52,8 @@ def print_measures(mesh: TriangleMesh, title: str) -> None:
                 str(one.region),
                 _number(one.volume),
                 _number(one.area),
-                ", ".join(f"{position:.3f}" for position in one.centroid),
-                f"{one.sphericity:.3f}",
+                ", ".join(_number(position, ".3f") for position in one.centroid),
+                _number(one.sphericity, ".3f"),
                 _number(one.mean_curvature),
             )
             for one in measure(mesh)
@@ -60,6 +61,6 @@ def print_measures(mesh: TriangleMesh, title: str) -> None:
     )
 
 
-def _number(value: float) -> str:
-    """Return a value to four digits, trailing zeros included, so that columns line up."""
-    return f"{value:#.4g}".rstrip(".")
+def _number(value: float, digits: str = "#.4g") -> str:
+    """Return a value, by default to four digits with trailing zeros, so that columns line up."""
+    return "-" if math.isnan(value) else f"{value:{digits}}".rstrip(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -24,8 +25,16 @@ def say(message: str, style: str | None = None) -> None:
     errors_console().print(message, style=style, markup=False, soft_wrap=True)
 
 
-def start_logging(level: int) -> None:
-    """Show the package's log messages from this level up, and warnings, on the error console."""
+def start_logging(level: int, phrase: Callable[[str], str] = str) -> None:
+    """Show the package's log messages from this level up, and warnings, on the error console.
+
+    Parameters
+    ----------
+    level
+        The least level to show.
+    phrase
+        What turns the text of a warning into what the user reads.
+    """
     from rich.logging import RichHandler
 
     logger = logging.getLogger("napari_deltamic")
@@ -35,6 +44,6 @@ def start_logging(level: int) -> None:
     logger.setLevel(level)
 
     def show_warning(message: Warning | str, *_: Any) -> None:
-        logger.warning(str(message))
+        logger.warning(phrase(str(message)))
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # without the line of code, which no user asked for

@@ -180,7 +180,7 @@ def _ended(progress: Progress, longest: int, tolerance: float, share: float) -> 
         if gain < tolerance * (share * losses[-1] + _LOSS_FLOOR):
             return f"settled: {_WINDOW} iterations lowered its loss by less than {tolerance:g}"
     if len(losses) >= longest:
-        return f"reached the limit of {longest} iterations"
+        return f"reached its limit of {longest} iterations on one mesh"
     return ""
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.remeshing.driver import checked_lengths
 from napari_deltamic.meshft.band import narrow_band
 from napari_deltamic.optics import PSF
 
@@ -23,6 +24,8 @@ _BLUR = 0.195
 _EDGES = (0.26, 0.38)
 # Shortest edge that is chosen by itself, in units of the smallest voxel side.
 _FINEST_EDGE = 1.25
+# Longest edge that may be asked for, as a part of an object's size: some 120 faces for a ball.
+_COARSEST_EDGE = 0.25
 # Likely offset of a vertex from its neighbours' mean, as a fraction of that of a surface whose
 # radius of curvature is 1 / cutoff; for the first and the last stage; measured.
 _BENDS = (0.08, 0.02)
@@ -61,12 +64,21 @@ def stages(
         Those of the fit.
     box
         Voxels of the periodic box around the stack.
+
+    Raises
+    ------
+    ValueError
+        If the edge length asked for is too long for the objects, or so short that there would be
+        too many faces.
     """
+    size = _object_size(stack, mesh)
+    if settings.edge_length is not None and settings.remesh:
+        _check_edge_length(settings.edge_length, size, mesh)
     lengths = stack.spacing * box
     widest = np.array(narrow_band(box, stack.spacing, psf.otf, _LAST_OTF))
     nyquist = np.maximum((np.array(box) - 1) // 2, 1)
     last = float((np.minimum(widest, nyquist) / lengths).max())
-    first = min(_FIRST_MODES / _object_size(stack, mesh), last)
+    first = min(_FIRST_MODES / size, last)
     count = settings.stages if first < last else 1
     result = []
     for position in np.linspace(0.0, 1.0, count) if count > 1 else [1.0]:
@@ -85,6 +97,16 @@ def stages(
         kept = int(band[0]), int(band[1]), int(band[2])
         result.append(Stage(cutoff, kept, blur, edge, width, 2 if final else 1))
     return result
+
+
+def _check_edge_length(edge_length: float, size: float, mesh: TriangleMesh) -> None:
+    """Raise ValueError before the first stage, not when the last one comes to remesh."""
+    if edge_length > _COARSEST_EDGE * size:
+        raise ValueError(
+            f"edge_length: {edge_length:g} um is too long for objects of at most {size:.3g} um; "
+            f"ask for {_COARSEST_EDGE * size:.3g} um or less, or leave it out"
+        )
+    checked_lengths(mesh, edge_length)
 
 
 def _object_size(stack: ImageStack, mesh: TriangleMesh) -> float:

@@ -23,6 +23,10 @@ SampleLabel = Literal["membrane", "interior"]
 _PSF_WIDTH_IN_VOXELS = 1.2
 _CELL_COUNT = 5
 _CELL_AMPLITUDE = 0.2
+_CELL_RADII = (0.13, 0.19)
+"""Smallest and largest, as fractions of the stack's shortest side."""
+_FINEST_RADIUS_IN_VOXELS = 2.0
+_SHRINKING = 0.98
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +77,9 @@ def make_sample(
     Parameters
     ----------
     name
-        "cells", up to five separate bumpy cells of different size and brightness; "bumpy", one
-        such cell; "dumbbell", two balls joined by a neck. All scale with the stack.
+        "cells", five separate bumpy cells of different size and brightness, or fewer in a stack
+        too small for five; "bumpy", one such cell; "dumbbell", two balls joined by a neck. All
+        scale with the stack.
     shape
         Voxels along z, y and x.
     spacing
@@ -146,8 +151,7 @@ def _objects(
         radius = 0.28 * smallest
         shape = bumpy_sphere(middle, radius, 0.3, seed=int(rng.integers(2**32)))
         return [shape], middle[None], np.array([0.8 * radius])
-    radii = smallest * rng.uniform(0.13, 0.19, _CELL_COUNT)
-    centers, radii = _places(radii, size, voxel, margin, rng)
+    centers, radii = _places(size, voxel, margin, rng)
     cells = [
         bumpy_sphere(center, radius, _CELL_AMPLITUDE, seed=int(rng.integers(2**32)))
         for center, radius in zip(centers, radii, strict=True)
@@ -156,6 +160,27 @@ def _objects(
 
 
 def _places(
+    size: NDArray[np.float64],
+    voxel: NDArray[np.float64],
+    margin: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return centres and radii of cells, drawn anew and a little smaller until all find room."""
+    side = float(size.min())
+    finest = _FINEST_RADIUS_IN_VOXELS * float(voxel.max()) / (side * _CELL_RADII[0])
+    draws = 1 + max(int(np.log(finest) / np.log(_SHRINKING)), 0)
+    most: tuple[NDArray[np.float64], NDArray[np.float64]] = np.empty((0, 3)), np.empty(0)
+    for shrunk in _SHRINKING ** np.arange(draws):
+        radii = shrunk * side * rng.uniform(*_CELL_RADII, _CELL_COUNT)
+        most = max(most, _placed(radii, size, voxel, margin, rng), key=lambda cells: len(cells[1]))
+        if len(most[1]) == _CELL_COUNT:
+            break
+    if len(most[1]) == 0:
+        raise ValueError("shape: the stack is too small for a cell and its blur; use more voxels")
+    return most
+
+
+def _placed(
     radii: NDArray[np.float64],
     size: NDArray[np.float64],
     voxel: NDArray[np.float64],
@@ -165,20 +190,17 @@ def _places(
     """Place cells at random with room for the blur round them; drop those that find no room."""
     reach = (1.0 + _CELL_AMPLITUDE) * radii
     gap = float(margin.max())
-    centers: list[NDArray[np.float64]] = []
+    centers = np.empty((0, 3))
     placed: list[int] = []
     for index in np.argsort(-radii):
         low = reach[index] + 0.5 * margin
         high = size - voxel - low
         if (high <= low).any():
             continue
-        for center in rng.uniform(low, high, (500, 3)):
-            distances = [float(np.linalg.norm(center - other)) for other in centers]
-            needed = reach[placed] + reach[index] + gap
-            if (np.array(distances) > needed).all():
-                centers.append(center)
-                placed.append(int(index))
-                break
-    if not placed:
-        raise ValueError("shape: the stack is too small for a cell and its blur; use more voxels")
-    return np.array(centers), radii[placed]
+        tried = rng.uniform(low, high, (500, 3))
+        distances = np.linalg.norm(tried[:, None] - centers, axis=2)
+        free = (distances > reach[placed] + reach[index] + gap).all(axis=1)
+        if free.any():
+            centers = np.vstack([centers, tried[free.argmax()]])
+            placed.append(int(index))
+    return centers, radii[placed]

@@ -84,9 +84,10 @@ def _warn_of_overlap(points: NDArray[np.float64], radii: NDArray[np.float64]) ->
     overlapping = pairs[gap < radii[pairs].sum(axis=1)]
     if len(overlapping):
         first, second = overlapping[0] + 1
+        more = f" (and {len(overlapping) - 1} more pairs)" if len(overlapping) > 1 else ""
         warnings.warn(
-            f"{len(overlapping)} pairs of spheres overlap, the first are regions {first} and "
-            f"{second}; choose a smaller radius or move the centres apart",
+            f"the spheres of regions {first} and {second} overlap{more}; "
+            "choose a smaller radius or move the centres apart",
             stacklevel=3,
         )
 

@@ -64,7 +64,7 @@ def remeshing(
     mesh: TriangleMesh, edge_length: float | ArrayLike, iterations: int = 5
 ) -> Generator[None, None, TriangleMesh]:
     """Do what :func:`remesh` does bit by bit: whoever runs it may leave off at every yield."""
-    target = _checked_lengths(mesh, edge_length) / _SETTLED
+    target = checked_lengths(mesh, edge_length) / _SETTLED
     if iterations < 1:
         raise ValueError(f"iterations: expected 1 or more, got {iterations}")
     if len(mesh.faces) == 0:
@@ -105,7 +105,8 @@ def _wound_alike(mesh: TriangleMesh) -> tuple[NDArray[np.int64], NDArray[np.int6
     return np.where(reversed_face[:, None], mesh.faces[:, ::-1], mesh.faces), labels
 
 
-def _checked_lengths(mesh: TriangleMesh, edge_length: float | ArrayLike) -> NDArray[np.float64]:
+def checked_lengths(mesh: TriangleMesh, edge_length: float | ArrayLike) -> NDArray[np.float64]:
+    """Return (V,) the edge length at each vertex, or raise ValueError if it cannot be had."""
     lengths = np.asarray(edge_length, dtype=np.float64)
     if lengths.shape not in ((), (len(mesh.vertices),)):
         raise ValueError(
