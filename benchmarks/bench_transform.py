@@ -58,18 +58,17 @@ def quadrature_points(mesh: TriangleMesh, band: int) -> tuple[np.ndarray, np.nda
     """Return the points (N, 3) in um and masses (N,) that the package itself would spread."""
     transform = CpuTransform(np.full(3, float(VOXELS)), (band,) * 3, TOLERANCE, np.float32)
     vertices, faces = mesh.vertices.astype(np.float32).astype(float), np.array(mesh.faces)
-    patches, rule_of, cuts_of = transform._cut(vertices, faces)
+    cut = transform.cut(vertices, faces)
     corners = vertices[faces]
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(cross, axis=1) / 2
     points, masses, parts = [], [], np.empty((3, 3))
     plan = transform.plan
-    for face, part in zip(patches.face, patches.part, strict=True):
-        part_corners(part, cuts_of[face], parts)
-        rule = rule_of[face]
+    for face, part in zip(cut.patches.face, cut.patches.part, strict=True):
+        cuts = cut.cuts_of[face]
+        part_corners(part, cuts, parts)
+        rule = cut.rule_of[face]
         count = plan.counts[rule]
-        points.append(plan.points[rule, :count] @ parts @ corners[face])
-        masses.append(plan.weights[rule, :count] * area[face] / cuts_of[face] ** 2)
+        points.append(plan.points[rule, :, :count].T @ parts @ corners[face])
+        masses.append(plan.weights[rule, :count] * cut.areas[face] / cuts**2)
     return np.concatenate(points), np.concatenate(masses), transform
 
 

@@ -26,7 +26,7 @@ def two(distance: float, radius: float = 0.8) -> TriangleMesh:
 
 
 def prior(mesh: TriangleMesh) -> Overlap:
-    found = overlap(mesh, topology_of(mesh), STAGE, BOX, STEP)
+    found = overlap(mesh, topology_of(mesh), STAGE, BOX, STEP, "cpu")
     assert found is not None
     return found
 
@@ -37,7 +37,7 @@ def energy(mesh: TriangleMesh) -> float:
 
 def test_one_body_has_nothing_to_overlap() -> None:
     mesh = icosphere(FIRST, 1.0, 2)
-    assert overlap(mesh, topology_of(mesh), STAGE, BOX, STEP) is None
+    assert overlap(mesh, topology_of(mesh), STAGE, BOX, STEP, "cpu") is None
 
 
 # Apart; box beside box; and boxes that meet where the balls do not.

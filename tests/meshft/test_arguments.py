@@ -73,21 +73,6 @@ def test_a_tolerance_beyond_single_precision_names_the_way_out() -> None:
     assert transform(VERTICES, MESH.faces, 1.0).dtype == torch.complex128
 
 
-@pytest.mark.parametrize("arguments", [{"backend": "cuda"}, {"device": "cuda"}])
-def test_cuda_is_refused_in_words(arguments: dict) -> None:
-    with pytest.raises(ValueError, match=r"CPU only; use backend='cpu' or 'auto'"):
-        MeshFourierTransform((8, 9, 10), (1, 1, 1), **arguments)
-
-
-@pytest.mark.parametrize(
-    ("backend", "reason"),
-    [("cpu", "CPU: asked for"), ("auto", "CPU: this version computes on the CPU only")],
-)
-def test_the_choice_of_device_is_explained(backend: str, reason: str) -> None:
-    transform = MeshFourierTransform((8, 9, 10), (1, 1, 1), backend=backend, device="cpu")
-    assert transform.device_reason == reason
-
-
 @pytest.mark.filterwarnings("error")
 def test_arrays_and_numbers_are_as_good_as_tensors() -> None:
     transform = MeshFourierTransform((8, 9, 10), (1, 1, 1))

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from napari_deltamic.mesh.shapes import bumpy_sphere
-from napari_deltamic.meshft import MeshFourierTransform, cpu
+from napari_deltamic.meshft import MeshFourierTransform, cpu, threads
 from napari_deltamic.meshft.threads import run_chunks, thread_count
 
 MESH = bumpy_sphere((40, 50, 45), 25.0, 0.5, seed=2, subdivisions=4)
 
 
-def make_transform(tolerance: float = 1e-5) -> MeshFourierTransform:
-    return MeshFourierTransform((90, 90, 90), (1, 1, 1), band=(40, 38, 36), tolerance=tolerance)
+def make_transform(tolerance: float = 1e-5, band=(40, 38, 36)) -> MeshFourierTransform:
+    return MeshFourierTransform((90, 90, 90), (1, 1, 1), band=band, tolerance=tolerance)
 
 
 def value_and_gradient(transform: MeshFourierTransform, scale: float = 1.0) -> list[torch.Tensor]:
@@ -43,11 +43,13 @@ def test_twice_the_same() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [1e-5, 1e-6])
-def test_the_number_of_threads_does_not_matter(tolerance: float, monkeypatch) -> None:
-    expected = value_and_gradient(make_transform(tolerance))
-    for threads in (1, 2, 5):
-        monkeypatch.setattr(cpu, "thread_count", lambda threads=threads: threads)
-        assert same(value_and_gradient(make_transform(tolerance)), expected)
+@pytest.mark.parametrize("band", [(40, 38, 36), (8, 7, 9)])
+def test_the_number_of_threads_does_not_matter(tolerance: float, band, monkeypatch) -> None:
+    expected = value_and_gradient(make_transform(tolerance, band))
+    for count in (1, 2, 5):
+        for module in (cpu, threads):
+            monkeypatch.setattr(module, "thread_count", lambda count=count: count)
+        assert same(value_and_gradient(make_transform(tolerance, band)), expected)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -64,11 +66,11 @@ def test_two_threads_at_once(shared: bool) -> None:
         for _ in range(4):
             agree[n].append(same(value_and_gradient(transforms[n], scales[n]), expected[n]))
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     assert agree == [[True] * 4] * 2
 
 

@@ -17,37 +17,59 @@ bands = st.tuples(*[st.integers(0, 5)] * 3)
 seeds = st.integers(0, 2**32 - 1)
 
 
+HALO = 2
+
+
 def setting(band, seed: int):
     rng = np.random.default_rng(seed)
     sizes = tuple(
-        int(2 * k + 1 + extra) for k, extra in zip(band, rng.integers(0, 6, 3), strict=True)
+        int(max(2 * k + 1 + extra, HALO))
+        for k, extra in zip(band, rng.integers(0, 6, 3), strict=True)
     )
-    planes = rng.random(sizes[0]) < 0.6
-    return rng, sizes, planes
+    planes, rows = (rng.random(size) < 0.6 for size in sizes[:2])
+    factors = tuple(rng.uniform(0.5, 2.0, len(axis)) for axis in mode_indices(band))
+    return rng, sizes, planes, rows, factors
+
+
+def within_halos(field: np.ndarray) -> np.ndarray:
+    """Return a periodic field continued into halos along y and x."""
+    return np.pad(field, [(0, 0), (0, HALO), (0, HALO)], mode="wrap")
 
 
 @given(bands, seeds)
 def test_band_of_grid_is_a_part_of_the_full_transform(band, seed: int) -> None:
-    rng, sizes, planes = setting(band, seed)
-    grid = rng.normal(size=sizes) * planes[:, None, None]
-    expected = np.fft.fftn(grid)[np.ix_(*mode_indices(band))]
-    np.testing.assert_allclose(band_of_grid(grid, planes, band), expected, atol=1e-12)
+    rng, sizes, planes, rows, factors = setting(band, seed)
+    held = planes[:, None, None] & rows[:, None]
+    grid = within_halos(np.broadcast_to(held, sizes)) * rng.normal(
+        size=np.add(sizes, (0, HALO, HALO))
+    )
+    folded = grid.copy()
+    folded[:, :, :HALO] += folded[:, :, sizes[2] :]
+    folded[:, :HALO] += folded[:, sizes[1] :]
+    expected = np.fft.fftn(folded[:, : sizes[1], : sizes[2]])[np.ix_(*mode_indices(band))]
+    expected *= np.einsum("z,y,x->zyx", *factors)
+    found = band_of_grid(grid, planes, rows, HALO, factors)
+    np.testing.assert_allclose(found, expected, atol=1e-11)
 
 
 @given(bands, seeds)
 def test_grid_of_band_is_the_adjoint(band, seed: int) -> None:
-    rng, sizes, planes = setting(band, seed)
-    halo = 2
+    rng, sizes, planes, rows, factors = setting(band, seed)
     shape = [len(axis) for axis in mode_indices(band)]
     modes = rng.normal(size=shape) + 1j * rng.normal(size=shape)
-    field = np.full((*sizes[:2], sizes[2] + halo), np.nan)
-    grid_of_band(modes, planes, field, halo)
+    field = np.full(np.add(sizes, (0, HALO, HALO)), np.nan)
+    grid_of_band(modes, planes, rows, HALO, factors, field)
     assert np.isnan(field[~planes]).all()
-    np.testing.assert_array_equal(field[planes][:, :, sizes[2] :], field[planes][:, :, :halo])
-    other = rng.normal(size=sizes) * planes[:, None, None]
-    one = np.sum(other[planes] * field[planes][:, :, : sizes[2]])
-    two = np.vdot(modes, band_of_grid(other, planes, band)).real
-    assert one == pytest.approx(two, abs=1e-10)
+    wanted = field[:, : sizes[1], : sizes[2]]
+    held = planes[:, None] & rows
+    np.testing.assert_array_equal(field[planes], within_halos(wanted)[planes])
+    other = rng.normal(size=sizes) * held[..., None]
+    one = np.sum(other[held] * wanted[held])
+    two = np.vdot(
+        modes,
+        band_of_grid(np.pad(other, [(0, 0), (0, HALO), (0, HALO)]), planes, rows, HALO, factors),
+    ).real
+    assert one == pytest.approx(two, abs=1e-9)
 
 
 @given(st.integers(0, 200), st.floats(1.0, 2.5), st.sampled_from([8, 16]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_deltamic.mesh.shapes import bumpy_sphere
 from napari_deltamic.meshft.cpu import CpuTransform
-from napari_deltamic.meshft.patches import cut_faces, part_corners, tiling
+from napari_deltamic.meshft.patches import Patches, cut_faces, nodes_reached, part_corners, tiling
 from napari_deltamic.meshft.quadrature import RULES, expand
 from napari_deltamic.meshft.spreading import spread
 
@@ -54,32 +54,33 @@ def test_faces_are_cut_at_the_least_cost(seed: int, log_size: float) -> None:
     scale, spreads = np.array([1.0, 0.5, 2.0]), np.array([0.4, 2.0, 5.0])
     sizes = np.array([1, 6, 16])
     rule_of, cuts_of = np.empty(3, np.int64), np.empty(3, np.int64)
-    total = cut_faces(vertices, faces, scale, spreads, sizes, rule_of, cuts_of)
+    total, largest = cut_faces(vertices, faces, scale, spreads, sizes, rule_of, cuts_of)
     corners = (vertices * scale)[faces]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    assert largest == pytest.approx((longest / cuts_of).max())
     assert (longest / cuts_of <= spreads[rule_of] * (1 + 1e-12)).all()
     best = (np.ceil(longest[:, None] / spreads) ** 2 * sizes).min(axis=1)
     assert total == pytest.approx(best.sum())
     assert (cuts_of**2 * sizes[rule_of]).sum() == pytest.approx(total)
 
 
-def footprints(transform: CpuTransform, mesh) -> tuple[list[list[np.ndarray]], np.ndarray]:
-    """Return per colour and tile which (z, y) columns are touched, and the planes announced."""
-    vertices, faces = np.array(mesh.vertices), np.array(mesh.faces)
-    cut = transform._cut(vertices, faces)
-    patches = cut.patches
-    grid = np.zeros((*transform.sizes[:2], transform.sizes[2] + transform.plan.width), np.float32)
-    masses = np.ones((len(faces), 1), np.float32)
+def footprints(transform: CpuTransform, mesh) -> tuple[list[list[np.ndarray]], Patches]:
+    """Return per colour and tile which (z, y) columns are touched, and the patches."""
+    cut = transform.cut(np.array(mesh.vertices), np.array(mesh.faces))
+    patches, (size_z, size_y, size_x), halo = cut.patches, transform.sizes, transform.halo
+    grid = np.zeros((size_z, size_y + halo, size_x + halo), np.float32)
+    masses = np.ones((len(mesh.faces), 1), np.float32)
     colours: list[list[np.ndarray]] = [[], [], [], []]
     for start, stop in zip(patches.tile_starts[:-1], patches.tile_starts[1:], strict=True):
         if start == stop:
             continue
         grid[:] = 0
-        flat, stride = grid.reshape(-1), grid.shape[2]
-        spread(start, stop, 1, vertices, faces, masses, *cut, transform.plan, flat, stride)
+        spread(start, stop, 0, 1, cut, masses, transform.plan, grid.reshape(-1))
+        touched = grid.any(axis=2)
+        touched[:, :halo] |= touched[:, size_y:]
         colour = int(np.searchsorted(patches.colour_starts, start, side="right")) - 1
-        colours[colour].append(grid.any(axis=2))
-    return colours, patches.planes
+        colours[colour].append(touched[:, :size_y])
+    return colours, patches
 
 
 @settings(max_examples=15)
@@ -91,13 +92,14 @@ def footprints(transform: CpuTransform, mesh) -> tuple[list[list[np.ndarray]], n
 def test_tiles_of_one_colour_share_no_node(seed: int, center, subdivisions: int) -> None:
     lengths = np.array([60.0, 90.0, 10.0])
     transform = CpuTransform(lengths, (40, 55, 2), 1e-5, np.float32)
-    assert min(transform.tiles) >= 4
     mesh = bumpy_sphere(lengths * center, 30.0, 0.6, seed=seed, subdivisions=subdivisions)
-    colours, planes = footprints(transform, mesh)
+    colours, patches = footprints(transform, mesh)
+    assert min(patches.tiles) >= 4
     for tiles in colours:
         assert not tiles or np.sum(tiles, axis=0).max() <= 1
-    touched = np.any([tile for tiles in colours for tile in tiles], axis=(0, 2))
-    assert (planes | ~touched).all()
+    touched = np.any([tile for tiles in colours for tile in tiles], axis=0)
+    assert (patches.planes | ~touched.any(axis=1)).all()
+    assert (patches.rows | ~touched.any(axis=0)).all()
 
 
 @given(
@@ -107,7 +109,7 @@ def test_tiles_of_one_colour_share_no_node(seed: int, center, subdivisions: int)
     st.floats(0.1, 20),
 )
 def test_tiles_are_one_or_even_and_wide_enough(sizes, step: float, width: int, spread) -> None:
-    tiles = tiling(sizes, np.full(3, step), width, spread)
+    tiles = tiling(np.array(sizes), nodes_reached(np.full(3, step), width, spread))
     for count, size in zip(tiles, sizes[:2], strict=True):
         assert count == 1 or count % 2 == 0
         # From either side, half a kernel and the patch reach into the tile between.
@@ -121,13 +123,14 @@ def test_chunks_are_whole_tiles_and_cover_everything(threads: int, monkeypatch) 
     monkeypatch.setattr(cpu, "thread_count", lambda: threads)
     transform = CpuTransform(np.full(3, 100.0), (40, 40, 40), 1e-5, np.float32)
     mesh = bumpy_sphere((50, 50, 50), 30.0, 0.3, subdivisions=4)
-    patches = transform._cut(np.array(mesh.vertices), np.array(mesh.faces)).patches
+    patches = transform.cut(np.array(mesh.vertices), np.array(mesh.faces)).patches
     covered = np.zeros(len(patches.face), int)
     split = 0
     for chunks in cpu._colour_chunks(patches):
-        assert len(chunks) <= threads
+        assert len(chunks) <= (cpu._CHUNKS_A_THREAD * threads if threads > 1 else 1)
         split += len(chunks) > 1
-        for start, stop in chunks:
+        for start, stop, copy in chunks:
+            assert copy == 0
             assert {start, stop} <= set(patches.tile_starts.tolist())
             covered[start:stop] += 1
     assert (covered == 1).all()

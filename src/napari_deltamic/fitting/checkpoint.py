@@ -20,7 +20,7 @@ from napari_deltamic.optics import PSF
 
 _VERSION = 2
 _SCALARS = ("stage", "leg", "leg_iteration", "iteration", "begun", "reason", "on_voxels", "noise")
-_HISTORIES = ("leg_losses", "loss_history", "stage_starts")
+_HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")
 
 
 def fingerprint(stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings) -> str:

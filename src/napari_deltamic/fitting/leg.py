@@ -63,7 +63,7 @@ def leg_problem(
 ) -> Problem:
     """Return the problem of a leg, without weights."""
     choose = image_problem if progress.on_voxels else band_problem
-    return choose(stack, box, psf, stage, settings.fit_background, settings.backend)
+    return choose(stack, box, psf, stage, settings.fit_background, progress.backend)
 
 
 def run_leg(
@@ -96,15 +96,15 @@ def run_leg(
     str
         Why the leg ended.
     """
-    topology = topology_of(progress.mesh)
     weighted, several = _weighted(stage, settings), _several(progress.brightness)
     reach = settings.smoothing / stage.cutoff / stage.edge_length
     smooth = smoother(progress.mesh, reach**2)
     yield False
     prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order)
-    apart = overlap(progress.mesh, topology, stage, box, stack.spacing)
-    yield False
     problem = leg_problem(progress, stack, box, psf, stage, settings)
+    yield False
+    topology = topology_of(progress.mesh, problem.transform.device)
+    apart = overlap(progress.mesh, topology, stage, box, stack.spacing, progress.backend)
     if progress.anchor is not None:
         problem = reweighted(problem, model_image(problem, *progress.anchor, topology, stack))
     yield False
@@ -132,7 +132,8 @@ def run_leg(
                 model = model_image(problem, *progress.anchor, topology, stack)
                 problem = reweighted(problem, model)
             # Early on the misfit is shape that is yet to be found, not noise.
-            if progress.here is not None and (progress.stage or progress.leg):
+            if progress.leg_iteration and (progress.stage or progress.leg):
+                assert progress.here is not None
                 progress.noise = progress.here.loss / problem.size
             before, progress.here = progress.here, evaluated(vertices)
             progress.brightness = progress.here.brightness

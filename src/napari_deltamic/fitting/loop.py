@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
@@ -19,6 +20,7 @@ from napari_deltamic.fitting.verdict import doubts
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
+from napari_deltamic.meshft.backends import is_out_of_memory, release_memory
 from napari_deltamic.optics import PSF
 
 _log = logging.getLogger(__name__)
@@ -81,6 +83,7 @@ def fit(
     identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
     if file is not None and resume and file.exists():
         progress = load_checkpoint(file, identity)
+        progress.backend = settings.backend
     states = _states(setting, progress)
     saved = time.monotonic()
     stopped = False
@@ -98,6 +101,8 @@ def fit(
         if file is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
             save_checkpoint(file, progress, identity)
             saved = time.monotonic()
+    states.close()
+    release_memory()
     if file is not None:
         save_checkpoint(file, progress, identity)
     _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
@@ -120,7 +125,7 @@ def _states(setting: Setting, progress: Progress) -> Generator[FitState | None, 
 
     Yields None where nothing is new, but the fit may be stopped and later resumed.
     """
-    stack, _, _, _, box, psf, settings, plan = setting
+    settings, plan = setting.settings, setting.plan
     legs = 2 if settings.remesh else 1
     while progress.stage < len(plan):
         stage = plan[progress.stage]
@@ -129,7 +134,7 @@ def _states(setting: Setting, progress: Progress) -> Generator[FitState | None, 
             yield from _begin_leg(setting, progress, stage)
         longest = max(1, settings.max_iterations // legs)
         tolerance = settings.tolerance * (1.0 if last else _ROUGHER)
-        steps = run_leg(progress, stack, box, psf, stage, settings, longest, tolerance)
+        steps = _steps(setting, progress, stage, longest, tolerance)
         while True:
             try:
                 stepped = next(steps)
@@ -145,6 +150,29 @@ def _states(setting: Setting, progress: Progress) -> Generator[FitState | None, 
             progress.stage, progress.leg = progress.stage + 1, 0
         progress.leg_iteration, progress.begun = 0, False
     return f"the last stage {progress.reason}"
+
+
+def _steps(
+    setting: Setting, progress: Progress, stage: Stage, longest: int, tolerance: float
+) -> Generator[bool, None, str]:
+    """Run a leg; if the GPU's memory is too small and none was insisted on, the CPU goes on."""
+    stack, _, _, _, box, psf, settings, _ = setting
+    leg = partial(run_leg, progress, stack, box, psf, stage, settings, longest, tolerance)
+    try:
+        return (yield from leg())
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if progress.backend != "auto":
+            raise RuntimeError(
+                f"backend: the GPU ran out of memory at iteration {progress.iteration}; with "
+                "backend='auto' the CPU would have gone on, and longer edges need less"
+            ) from error
+    warning = f"the GPU ran out of memory; the CPU went on from iteration {progress.iteration}"
+    _log.warning(warning)
+    progress.backend = "cpu"
+    progress.warnings.append(warning)
+    return (yield from leg())
 
 
 def _begin_leg(setting: Setting, progress: Progress, stage: Stage) -> Generator[None, None, None]:
@@ -175,7 +203,7 @@ def _state(setting: Setting, progress: Progress, done: float) -> FitState:
         mesh=mesh,
         intensities=intensities,
         progress=done,
-        _render=lambda: setting.rendering(mesh, intensities),
+        _render=partial(setting.rendering, mesh, intensities, progress.backend),
     )
 
 
@@ -185,18 +213,21 @@ def _result(setting: Setting, progress: Progress, reason: str, stopped: bool) ->
         progress.on_voxels = needs_voxels(progress.mesh, stack, box, psf, plan[0], settings)
         problem = leg_problem(progress, stack, box, psf, plan[0], settings)
         progress.brightness = solve_brightness(
-            problem, progress.mesh.vertices, topology_of(progress.mesh), progress.brightness
+            problem,
+            progress.mesh.vertices,
+            topology_of(progress.mesh, problem.transform.device),
+            progress.brightness,
         )
     mesh = setting.placed(progress.mesh)
     intensities = setting.in_units(progress.brightness)
     return FitResult(
         mesh=mesh,
-        image=setting.rendering(mesh, intensities),
+        image=setting.rendering(mesh, intensities, progress.backend),
         loss_history=list(progress.loss_history),
         stage_starts=list(progress.stage_starts),
         stop_reason=reason,
         intensities=intensities,
         settings=settings,
         # Who stops a fit wants it to end now.
-        warnings=[] if stopped else doubts(mesh, intensities),
+        warnings=progress.warnings + ([] if stopped else doubts(mesh, intensities)),
     )

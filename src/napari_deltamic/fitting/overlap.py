@@ -60,7 +60,8 @@ class Overlap(NamedTuple):
         """
         if not self._boxes_meet(vertices):
             return 0.0, np.zeros_like(vertices)
-        positions = torch.tensor(vertices, dtype=torch.float32, requires_grad=True)
+        device = self.transform.device
+        positions = torch.tensor(vertices, dtype=torch.float32, device=device, requires_grad=True)
         modes = self.transform(positions, self.topology.faces, None, self.jump) * self.blur
         spacing = self.transform.lengths / self.grid
         bodies = image_of_modes(modes, self.grid, spacing, self.grid)
@@ -69,7 +70,7 @@ class Overlap(NamedTuple):
         share = float(modes[0, 0, 0].real.detach()) / float(np.prod(self.transform.lengths))
         penalty = excess * (_STRENGTH / share)
         (gradient,) = torch.autograd.grad(penalty, positions)
-        return float(penalty.detach()), gradient.double().numpy()
+        return float(penalty.detach()), gradient.double().cpu().numpy()
 
     def _boxes_meet(self, vertices: NDArray[np.float64]) -> bool:
         order = np.argsort(self.component, kind="stable")
@@ -81,7 +82,12 @@ class Overlap(NamedTuple):
 
 
 def overlap(
-    mesh: TriangleMesh, topology: Topology, stage: Stage, box: Shape, spacing: NDArray[np.float64]
+    mesh: TriangleMesh,
+    topology: Topology,
+    stage: Stage,
+    box: Shape,
+    spacing: NDArray[np.float64],
+    backend: str,
 ) -> Overlap | None:
     """Return the prior for a mesh; None if it is of one piece, which cannot overlap another."""
     component = vertex_components(mesh.faces, len(mesh.vertices))
@@ -90,12 +96,12 @@ def overlap(
     # In all directions alike: where the PSF blurs more the stage's own band is shorter.
     band = np.maximum(np.ceil(_BAND * stage.cutoff * spacing * box), 1).astype(int).tolist()
     transform = MeshFourierTransform(
-        box, spacing, tolerance=_TOLERANCE, band=(band[0], band[1], band[2])
+        box, spacing, tolerance=_TOLERANCE, backend=backend, band=(band[0], band[1], band[2])
     )
     z, y, x = (_points(largest) for largest in band)
     sharp = GaussianPSF([_BLUR / (_BAND * stage.cutoff)] * 3)
     with torch.no_grad():
-        blur = sharp.otf(transform.frequencies().float())
+        blur = sharp.otf(transform.frequencies().float()).to(transform.device)
     ones = np.ones(len(mesh.regions), np.float32)
     jump = torch.from_numpy(interior_jumps(topology, ones))
     return Overlap(transform, blur, (z, y, x), topology, jump, component)

@@ -23,6 +23,7 @@ from napari_deltamic.meshft import MeshFourierTransform
 from napari_deltamic.meshft.threads import thread_count, torch_threads
 from napari_deltamic.optics import PSF
 
+_CPU = torch.device("cpu")
 # Of the transform; far below the noise of any image.
 _TOLERANCE = 3e-4
 # Vectors shorter than this are summed by one thread.
@@ -104,12 +105,13 @@ class Problem:
     """The data before weighting, where the problem is on the voxels."""
 
 
-def topology_of(mesh: TriangleMesh) -> Topology:
-    """Return the topology of a mesh."""
+def topology_of(mesh: TriangleMesh, device: torch.device = _CPU) -> Topology:
+    """Return the topology of a mesh, its faces on the device that renders it."""
     place = np.full(int(mesh.labels.max(initial=0)) + 1, len(mesh.regions))
     place[mesh.regions] = np.arange(len(mesh.regions))
     inner, outer = place[mesh.labels].T
-    return Topology(torch.from_numpy(np.array(mesh.faces)), mesh.face_interfaces, inner, outer)
+    faces = torch.from_numpy(np.array(mesh.faces)).to(device)
+    return Topology(faces, mesh.face_interfaces, inner, outer)
 
 
 def band_problem(
@@ -119,12 +121,12 @@ def band_problem(
     transform = _transform(stack, box, stage, backend)
     filtered, otf = _filters(transform, psf, stage.blur)
     # Half of the modes stand for their mirror images too.
-    mirrored = torch.full((len(transform.modes[2]),), 2.0**0.5)
+    mirrored = torch.full((len(transform.modes[2]),), 2.0**0.5, device=transform.device)
     mirrored[0] = 1.0
     seen = filtered * mirrored
 
     def modes(image: NDArray[np.float32]) -> torch.Tensor:
-        return modes_of_image(image, box, stack.spacing, stage.band) * seen
+        return modes_of_image(image, box, stack.spacing, stage.band).to(transform.device) * seen
 
     constant = modes(np.ones(stack.shape, np.float32)) if fit_background else None
     target = modes(stack.data)
@@ -176,12 +178,13 @@ def _voxel_problem(
     size: float,
 ) -> Problem:
     root = torch.from_numpy(np.sqrt(weights / weights.mean(), dtype=np.float32))
+    root = root.to(transform.device)
     shape = voxels.data.shape
 
     def project(blurred: torch.Tensor) -> torch.Tensor:
         return image_of_modes(blurred, transform.shape, transform.spacing, shape) * root
 
-    target = torch.from_numpy(voxels.data) * root
+    target = torch.from_numpy(voxels.data).to(transform.device) * root
     problem = _problem(transform, transfer, project, target, root if fit_background else None, size)
     return replace(problem, voxels=voxels)
 
@@ -211,7 +214,7 @@ def evaluate(
 def _evaluate(
     problem: Problem, vertices: NDArray[np.float64], topology: Topology, brightness: Brightness
 ) -> Evaluation:
-    positions = torch.tensor(vertices, dtype=torch.float32, requires_grad=True)
+    positions = _positions(problem, vertices).requires_grad_()
     dense = Brightness(_lit(brightness.membrane), _lit(brightness.interior), 0.0)
     columns = []
     if len(dense.membrane):
@@ -240,7 +243,7 @@ def _evaluate(
         dense.interior * next(scale_of) if len(dense.interior) else dense.interior,
         float(scales[-1]) if problem.constant is not None else 0.0,
     )
-    return Evaluation(float(loss.detach()), gradient.double().numpy(), scaled)
+    return Evaluation(float(loss.detach()), gradient.double().cpu().numpy(), scaled)
 
 
 def solve_brightness(
@@ -253,7 +256,7 @@ def solve_brightness(
 
     ``brightness`` says how many there are of each kind; its values do not matter.
     """
-    positions = torch.tensor(vertices, dtype=torch.float32)
+    positions = _positions(problem, vertices)
     columns = []
     with torch.no_grad():
         for i in range(len(brightness.membrane)):
@@ -276,7 +279,7 @@ def model_image(
     stack: ImageStack,
 ) -> NDArray[np.float32]:
     """Return the problem's rendering on the stack's voxels, (Z, Y, X)."""
-    positions = torch.tensor(vertices, dtype=torch.float32)
+    positions = _positions(problem, vertices)
     membrane = jump = None
     if len(brightness.membrane):
         membrane = torch.from_numpy(brightness.membrane[topology.interface])
@@ -285,7 +288,7 @@ def model_image(
     with torch.no_grad():
         modes = problem.transform(positions, topology.faces, membrane, jump) * problem.transfer
         image = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
-    return np.asarray(image.numpy() + np.float32(brightness.background))
+    return np.asarray(image.cpu().numpy() + np.float32(brightness.background))
 
 
 def _transform(stack: ImageStack, box: Shape, stage: Stage, backend: str) -> MeshFourierTransform:
@@ -301,7 +304,8 @@ def _filters(
     frequencies = transform.frequencies().float()
     extra = torch.exp(-2.0 * torch.pi**2 * blur**2 * frequencies.square().sum(dim=-1))
     with torch.no_grad():
-        return extra, extra * psf.otf(frequencies)
+        through = extra * psf.otf(frequencies)
+    return extra.to(transform.device), through.to(transform.device)
 
 
 def _problem(
@@ -342,6 +346,10 @@ def _rendered(
 ) -> torch.Tensor:
     modes = problem.transform(positions, topology.faces, membrane, jump)
     return problem.project(modes * problem.transfer)
+
+
+def _positions(problem: Problem, vertices: NDArray[np.float64]) -> torch.Tensor:
+    return torch.tensor(vertices, dtype=torch.float32, device=problem.transform.device)
 
 
 def _solve(problem: Problem, columns: list[torch.Tensor]) -> NDArray[np.float64]:

@@ -25,6 +25,7 @@ class Progress:
 
     mesh: TriangleMesh
     brightness: Brightness
+    backend: str = "auto"
     stage: int = 0
     leg: int = 0
     leg_iteration: int = 0
@@ -39,10 +40,11 @@ class Progress:
     leg_losses: list[float] = field(default_factory=list)
     loss_history: list[float] = field(default_factory=list)
     stage_starts: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-def begin(mesh: TriangleMesh, label: str) -> Progress:
+def begin(mesh: TriangleMesh, label: str, backend: str) -> Progress:
     """Return the progress of a fit that has done nothing yet."""
     membrane = np.ones(len(mesh.interfaces) if label in ("membrane", "both") else 0)
     interior = np.ones(len(mesh.regions) if label in ("interior", "both") else 0)
-    return Progress(mesh, Brightness(membrane, interior, 0.0))
+    return Progress(mesh, Brightness(membrane, interior, 0.0), backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.imaging.image_model import Shape, padded_shape
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.meshft.backends import is_out_of_memory
 from napari_deltamic.optics import PSF
 
 # How far an object that the border cuts may grow beyond it, as a fraction of its seed.
@@ -49,9 +51,12 @@ class Setting(NamedTuple):
             self.scale * brightness.background + self.level,
         )
 
-    def rendering(self, mesh: TriangleMesh, intensities: Intensities) -> NDArray[np.float32]:
+    def rendering(
+        self, mesh: TriangleMesh, intensities: Intensities, backend: str
+    ) -> NDArray[np.float32]:
         """Return (Z, Y, X) the image of a placed mesh."""
-        return render(
+        image = partial(
+            render,
             mesh,
             self.psf,
             self.stack.shape,
@@ -62,6 +67,12 @@ class Setting(NamedTuple):
             background=intensities.background,
             tolerance=1e-3,
         )
+        try:
+            return image(backend=backend)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or backend != "auto":
+                raise
+        return image(backend="cpu")
 
 
 def prepared(
@@ -77,7 +88,7 @@ def prepared(
     box = padded_shape(stack.shape, stack.spacing, psf.extent(), _reach(at_zero, moved))
     plan = stages(at_zero, moved, psf, box, settings)
     setting = Setting(at_zero, stack.origin, level, scale, box, psf, settings, plan)
-    return setting, begin(moved, settings.label)
+    return setting, begin(moved, settings.label, settings.backend)
 
 
 def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:

@@ -138,4 +138,4 @@ def _sum_of_modes(
     summed: torch.Tensor = torch.fft.ifft(full, dim=axis, norm="forward")
     if kept == size and finer == 1:
         return summed
-    return summed.index_select(axis, torch.arange(0, finer * kept, finer))
+    return summed.index_select(axis, torch.arange(0, finer * kept, finer, device=modes.device))

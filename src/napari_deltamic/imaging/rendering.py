@@ -26,6 +26,7 @@ def render(
     background: float = 0.0,
     *,
     tolerance: float = 1e-5,
+    backend: str = "auto",
 ) -> NDArray[np.float32]:
     """Return the image of a mesh.
 
@@ -51,6 +52,8 @@ def render(
         Added to every voxel.
     tolerance
         Relative error of the transform.
+    backend
+        "auto", "cpu" or "cuda": what computes it.
 
     Returns
     -------
@@ -77,17 +80,17 @@ def render(
         )
     # Modes that the PSF dims below the tolerance are not worth their time.
     threshold = max(1e-4, tolerance)
-    transform = MeshFourierTransform(box, steps, psf.otf, threshold, tolerance)
+    transform = MeshFourierTransform(box, steps, psf.otf, threshold, tolerance, backend)
     with torch.no_grad():
         modes = transform(
-            torch.from_numpy(vertices).float(),
+            torch.from_numpy(vertices).float().to(transform.device),
             mesh.faces,
             torch.from_numpy(face_membrane),
             torch.from_numpy(face_jump) if np.any(face_jump) else None,
         )
-        blurred = modes * psf.otf(transform.frequencies().float())
+        blurred = modes * psf.otf(transform.frequencies().float()).to(modes.device)
         image = image_of_modes(blurred, box, steps, shape)
-    return image.numpy() + np.float32(background)
+    return image.cpu().numpy() + np.float32(background)
 
 
 def _per_face_membrane(mesh: TriangleMesh, membrane: float | ArrayLike) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ BACKENDS = ("auto", "cpu", "cuda")
 
 
 class Backend(Protocol):
-    """A transform of meshes in one box and band, on the tensors of one device.
+    """A transform of meshes in one box and band; what it returns lies where the vertices do.
 
     Shapes and units are those of :class:`napari_deltamic.meshft.cpu.CpuTransform`; membrane and
     jump may be empty, for none.
@@ -25,8 +26,8 @@ class Backend(Protocol):
         faces: torch.Tensor,
         membrane: torch.Tensor,
         jump: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return the complex modes."""
+    ) -> tuple[torch.Tensor, Any]:
+        """Return the complex modes, and what :meth:`backward` can use again."""
         ...
 
     def backward(
@@ -37,6 +38,7 @@ class Backend(Protocol):
         membrane: torch.Tensor,
         jump: torch.Tensor,
         wants: tuple[bool, bool, bool],
+        kept: Any,
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         """Return the gradients in vertices, membrane and jump, each if wanted."""
         ...
@@ -57,10 +59,13 @@ class CpuBackend:
         faces: torch.Tensor,
         membrane: torch.Tensor,
         jump: torch.Tensor,
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, Any]:
         """See :class:`Backend`."""
         transform = self._transform(vertices.dtype)
-        return torch.from_numpy(transform.forward(*_as_numpy(vertices, faces, membrane, jump)))
+        mesh = _as_numpy(vertices, faces, membrane, jump)
+        cut = transform.cut(*mesh[:2])
+        modes = torch.from_numpy(transform.forward(*mesh, cut))
+        return modes.to(vertices.device), (mesh, cut)
 
     def backward(
         self,
@@ -70,13 +75,14 @@ class CpuBackend:
         membrane: torch.Tensor,
         jump: torch.Tensor,
         wants: tuple[bool, bool, bool],
+        kept: Any,
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         """See :class:`Backend`."""
         transform = self._transform(vertices.dtype)
-        mesh = _as_numpy(vertices, faces, membrane, jump)
-        found = transform.backward(cotangent.resolve_conj().numpy(), *mesh, wants)
+        mesh, cut = kept
+        found = transform.backward(cotangent.resolve_conj().cpu().numpy(), *mesh, wants, cut)
         by_vertex, by_membrane, by_jump = (
-            None if part is None else torch.from_numpy(part).to(vertices.dtype) for part in found
+            None if part is None else torch.from_numpy(part).to(vertices) for part in found
         )
         return by_vertex, by_membrane, by_jump
 
@@ -89,29 +95,84 @@ class CpuBackend:
         return self._transforms[dtype]
 
 
-def choose_backend(
-    name: str, device: torch.device | str | None
-) -> tuple[Callable[..., Backend], str]:
-    """Return the backend to use and a sentence saying why.
+class Choice(NamedTuple):
+    """A backend, not yet made for a box and a band."""
+
+    make: Callable[..., Backend]
+    """Takes lengths, band and tolerance."""
+    reason: str
+    """A sentence: which device computes, and why."""
+    device: torch.device
+    """Where tensors are used without a copy."""
+
+
+def choose_backend(name: str, device: torch.device | str | None = None) -> Choice:
+    """Choose what computes the transform.
+
+    Parameters
+    ----------
+    name
+        "cpu" and "cuda" insist; "auto" takes CUDA where it works.
+    device
+        Torch device to compute on; by default the current one of its kind.
 
     Raises
     ------
     ValueError
-        If the name is none of "auto", "cpu", "cuda", the device is unknown to torch, or a CUDA
-        device is asked for: this version has no CUDA kernels.
+        If the name is none of these, the device is unknown or of another kind, or CUDA is insisted
+        on and does not work; the message says why not.
     """
     if name not in BACKENDS:
         raise ValueError(f"backend: expected one of {BACKENDS}, got {name!r}")
+    place = _checked_device(name, device)
+    if place == "cpu" or name == "cpu":
+        return Choice(CpuBackend, "CPU: asked for", torch.device("cpu"))
+    from napari_deltamic.meshft.cuda.availability import cuda_name, cuda_obstacle
+
+    obstacle = cuda_obstacle()
+    if obstacle and (name == "cuda" or place is not None):
+        raise ValueError(
+            f"backend: CUDA cannot be used here: {obstacle}; mend it, or use "
+            "backend='auto' or 'cpu'"
+        )
+    if obstacle:
+        return Choice(CpuBackend, f"CPU: {obstacle}", torch.device("cpu"))
+    from napari_deltamic.meshft.cuda.backend import CudaBackend
+
+    chosen = torch.device("cuda", torch.cuda.current_device()) if device is None else device
+    chosen = torch.device(chosen)
+    why = "asked for" if name == "cuda" or device is not None else "it works here"
+    reason = f"CUDA: {why} ({cuda_name(chosen)})"
+    return Choice(partial(CudaBackend, device=chosen), reason, chosen)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that the GPU's memory did not suffice."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    # cuFFT, the driver and CuPy each have words of their own for it.
+    return any(words in str(error).lower() for words in ("out of memory", "alloc_failed"))
+
+
+def release_memory() -> None:
+    """Give the GPU memory that is no longer used back to other programs."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _checked_device(name: str, device: torch.device | str | None) -> str | None:
+    """Return the kind of device asked for, or None."""
+    if device is None:
+        return None
     try:
-        wants_cuda = name == "cuda" or (device is not None and torch.device(device).type != "cpu")
+        kind = torch.device(device).type
     except RuntimeError:
         raise ValueError(f"device: expected a torch device such as 'cpu', got {device!r}") from None
-    if wants_cuda:
-        raise ValueError(
-            "backend: this version computes on the CPU only; use backend='cpu' or 'auto'"
-        )
-    reason = "asked for" if name == "cpu" else "this version computes on the CPU only"
-    return CpuBackend, f"CPU: {reason}"
+    if kind not in ("cpu", "cuda"):
+        raise ValueError(f"device: only 'cpu' and 'cuda' devices can be used, got {device!r}")
+    if name != "auto" and kind != name:
+        raise ValueError(f"device: {device!r} does not go with backend={name!r}; leave one out")
+    return kind
 
 
 def _as_numpy(
@@ -119,8 +180,8 @@ def _as_numpy(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[Any], NDArray[Any]]:
     # Positions stay in float64: rounding them to the grid would cost a digit.
     return (
-        np.ascontiguousarray(vertices.detach().numpy(), np.float64),
-        np.ascontiguousarray(faces.numpy(), np.int64),
-        np.ascontiguousarray(membrane.detach().numpy()),
-        np.ascontiguousarray(jump.detach().numpy()),
+        np.ascontiguousarray(vertices.detach().cpu().numpy(), np.float64),
+        np.ascontiguousarray(faces.cpu().numpy(), np.int64),
+        np.ascontiguousarray(membrane.detach().cpu().numpy()),
+        np.ascontiguousarray(jump.detach().cpu().numpy()),
     )

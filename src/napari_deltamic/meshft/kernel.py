@@ -90,7 +90,8 @@ def spreading_kernel(width: int, upsampling: float) -> SpreadingKernel:
     """Return the Kaiser-Bessel kernel of ``width`` nodes that suits a grid's ``upsampling``."""
     # The largest shape parameter whose transform stays positive over the band.
     shape = np.pi * width * (1.0 - 0.5 / upsampling)
-    degree = width + 3
+    # The misfit is below a rounding error then, for a width of 8 in float32 and of 16 in float64.
+    degree = width - 1
     s = chebyshev.chebpts1(degree + 1)
     distance = np.arange(width) + (s[:, None] + 1) / 2 - width / 2
     values = np.i0(shape * np.sqrt(np.maximum(0.0, 1.0 - (2 * distance / width) ** 2)))

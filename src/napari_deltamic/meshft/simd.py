@@ -53,6 +53,16 @@ def _address(context: Any, builder: Any, signature: Any, args: Any, vector: Any)
 
 
 @intrinsic
+def lanes(typing: Any, array: Any) -> Any:
+    """Return how many of the array's elements a vector holds: a constant, so loops unroll."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, WIDTH[array.dtype.name])
+
+    return types.intp(array), codegen
+
+
+@intrinsic
 def load(typing: Any, array: Any, offset: Any) -> Any:
     """Return the vector that starts at ``array[offset]``; 1D, contiguous, bounds unchecked."""
     vector = _Vector(array.dtype)

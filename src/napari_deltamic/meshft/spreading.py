@@ -1,6 +1,8 @@
 """The two hot loops: triangles to grid, and grid to what the triangles' gradients are made of.
 
-Quadrature points are made on the fly from the patches; no array of points exists.
+Quadrature points are made on the fly, a patch at a time: first the places and kernel weights of
+all its points, then their rows of the grid. The first part's long chains of dependent operations
+run side by side for several points, and the second is left to loads and stores.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_deltamic.meshft.patches import part_corners
-from napari_deltamic.meshft.simd import broadcast, load, multiply, multiply_add, store, total
+from napari_deltamic.meshft.patches import Patches, part_corners
+from napari_deltamic.meshft.simd import broadcast, lanes, load, multiply, multiply_add, store, total
 
 FACE_SUMS = 12
 """Sums gathered per patch: corner weight x gradient (3 x 3), then corner weight x value (3)."""
@@ -23,127 +25,146 @@ class SpreadingPlan(NamedTuple):
 
     sizes: NDArray[np.int64]
     """(3,) grid nodes along z, y, x."""
+    steps: NDArray[np.int64]
+    """(3,) array elements from one node to the next along z, y, x; y and x have a halo."""
     grid_scale: NDArray[np.float64]
     """(3,) grid steps per um."""
     coefficients: NDArray[np.floating]
-    """((degree + 1) * width,) kernel polynomials, ascending powers, in the grid's precision."""
+    """(width * width,) kernel polynomials, ascending powers, in the grid's precision."""
     derivative: NDArray[np.floating]
-    """(degree * width,) their derivatives with respect to the position in grid steps."""
-    width: int
+    """((width - 1) * width,) their derivatives with respect to the position in grid steps."""
     points: NDArray[np.float64]
-    """(rules, most points, 3) barycentric coordinates of the quadrature points."""
+    """(rules, 3, most points) barycentric coordinates of the quadrature points."""
     weights: NDArray[np.float64]
     """(rules, most points) weights; each rule's add to 1."""
     counts: NDArray[np.int64]
     """(rules,) number of points."""
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _place(position, size, width):  # type: ignore[no-untyped-def]
-    """Return the first node of a point's kernel, within the grid, and the polynomials' argument."""
-    position -= size * np.floor(position / size)
-    start = position - 0.5 * width
-    first = np.ceil(start)
-    argument = 2.0 * (first - start) - 1.0
-    node = int(first)
-    if node < 0:
-        node += size
-    return node, argument
+class Cut(NamedTuple):
+    """A mesh, ready to be spread and gathered."""
+
+    vertices: NDArray[np.float64]
+    """(V, 3) in um from the centre of voxel 0."""
+    faces: NDArray[np.int64]
+    """(F, 3) vertex indices."""
+    cross: NDArray[np.float64]
+    """(F, 3) normals as long as twice the area."""
+    areas: NDArray[np.float64]
+    """(F,) in um^2."""
+    patches: Patches
+    """What the faces are cut into."""
+    rule_of: NDArray[np.int64]
+    """(F,) quadrature rule of each face's patches."""
+    cuts_of: NDArray[np.int64]
+    """(F,) in how many pieces each edge is cut."""
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _polynomials(coefficients, argument, width):  # type: ignore[no-untyped-def]
-    power = len(coefficients) // width - 1
-    s = broadcast(argument)
-    value = load(coefficients, power * width)
-    for j in range(power - 1, -1, -1):
-        value = multiply_add(value, s, load(coefficients, j * width))
-    return value
+def _patch_corners(vertices, faces, f, part, cuts, scale, parts, corners):  # type: ignore[no-untyped-def]
+    """Fill the corners of a patch: ``parts`` (3, 3) barycentric, ``corners`` in grid steps."""
+    part_corners(part, cuts, parts)
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    for d in range(3):
+        for i in range(3):
+            position = parts[i, 0] * vertices[a, d]
+            position += parts[i, 1] * vertices[b, d] + parts[i, 2] * vertices[c, d]
+            corners[i, d] = position * scale[d]
 
 
-@njit(cache=True, nogil=True)
-def _row_offsets(first, size, stride, offsets):  # type: ignore[no-untyped-def]
-    for a in range(len(offsets)):
-        node = first + a
-        if node >= size:
-            node -= size
-        offsets[a] = node * stride
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _place(points, rule, count, corners, sizes, width, nodes, arguments):  # type: ignore[no-untyped-def]
+    """Fill each point's first node within the grid, and the polynomials' argument, (3, count)."""
+    for d in range(3):
+        size = float(sizes[d])
+        inverse = 1.0 / size
+        c0, c1, c2 = corners[0, d], corners[1, d], corners[2, d]
+        for q in range(count):
+            position = points[rule, 0, q] * c0 + points[rule, 1, q] * c1 + points[rule, 2, q] * c2
+            position -= size * np.floor(position * inverse)
+            start = position - 0.5 * width
+            first = np.ceil(start)
+            arguments[d, q] = 2.0 * (first - start) - 1.0
+            nodes[d, q] = int(first) + (sizes[d] if first < 0.0 else 0)
 
 
-@njit(cache=True, nogil=True)
-def _face_corners(vertices, face, scale, corners):  # type: ignore[no-untyped-def]
-    for i in range(3):
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _evaluate(polynomials, degree, arguments, count, values):  # type: ignore[no-untyped-def]
+    """Fill ``values`` (3 * most * width,) with the polynomials at the arguments (3, most)."""
+    width, most = lanes(values), arguments.shape[1]
+    for q in range(count):
         for d in range(3):
-            corners[i, d] = vertices[face[i], d] * scale[d]
+            argument = broadcast(arguments[d, q])
+            value = load(polynomials, degree * width)
+            for j in range(degree - 1, -1, -1):
+                value = multiply_add(value, argument, load(polynomials, j * width))
+            store(values, (d * most + q) * width, value)
 
 
 @njit(cache=True, nogil=True)
-def _barycentric(parts, point, out):  # type: ignore[no-untyped-def]
-    for i in range(3):
-        out[i] = parts[0, i] * point[0] + parts[1, i] * point[1] + parts[2, i] * point[2]
+def _wrapped_planes(plan, width):  # type: ignore[no-untyped-def]
+    """Return where each plane of the periodic grid begins, and where the first ones come again."""
+    planes = np.empty(plan.sizes[0] + width, np.int64)
+    for a in range(len(planes)):
+        planes[a] = a % plan.sizes[0] * plan.steps[0]
+    return planes
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def spread(  # type: ignore[no-untyped-def]
-    start, stop, step, vertices, faces, masses, patches, rule_of, cuts_of, plan, grid, stride
-):
-    """Add the masses of patches ``start``, ``start + step``, ... before ``stop`` to the grid.
+def spread(start, stop, copy, step, cut, masses, plan, grids):  # type: ignore[no-untyped-def]
+    """Add the masses of patches ``start``, ``start + step``, ... before ``stop`` to a grid.
 
     Parameters
     ----------
-    vertices, faces
-        (V, 3) in um from the centre of voxel 0, and (F, 3).
+    copy
+        Which of the grids to add to.
+    cut
+        A :class:`Cut`.
     masses
         (F, C) what each face carries in each of C components, in the grid's precision.
-    patches, rule_of, cuts_of
-        The cut faces.
     plan
         A :class:`SpreadingPlan`.
-    grid
-        Flat (C * z * y * stride,); every x row is ``stride`` long, the size plus a halo.
-    stride
-        Length of an x row.
+    grids
+        Flat (copies * C * z * (y + halo) * (x + halo),).
     """
-    width = plan.width
-    components = masses.shape[1]
-    size_z, size_y, size_x = plan.sizes
-    volume = size_z * size_y * stride
-    weights_y, weights_z = np.empty(width, grid.dtype), np.empty(width, grid.dtype)
-    rows_y, rows_z = np.empty(width, np.int64), np.empty(width, np.int64)
-    corners, parts, bary = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
+    width = lanes(grids)
+    components, most = masses.shape[1], plan.points.shape[2]
+    volume = plan.sizes[0] * plan.steps[0]
+    stride = plan.steps[1]
+    planes = _wrapped_planes(plan, width)
+    nodes, arguments = np.empty((3, most), np.int64), np.empty((3, most), grids.dtype)
+    weights = np.empty(3 * most * width, grids.dtype)
+    corners, parts = np.empty((3, 3)), np.empty((3, 3))
+    # Taking an array from a tuple counts a reference, which is slow in a loop.
+    vertices, faces, rule_of, cuts_of = cut.vertices, cut.faces, cut.rule_of, cut.cuts_of
+    patch_face, patch_part = cut.patches.face, cut.patches.part
+    sizes, scale, polynomials = plan.sizes, plan.grid_scale, plan.coefficients
+    points, point_weights, counts = plan.points, plan.weights, plan.counts
     for p in range(start, stop, step):
-        f = patches.face[p]
+        f = patch_face[p]
         rule, cuts = rule_of[f], cuts_of[f]
-        part_corners(patches.part[p], cuts, parts)
-        _face_corners(vertices, faces[f], plan.grid_scale, corners)
-        for q in range(plan.counts[rule]):
-            _barycentric(parts, plan.points[rule, q], bary)
-            z = bary[0] * corners[0, 0] + bary[1] * corners[1, 0] + bary[2] * corners[2, 0]
-            y = bary[0] * corners[0, 1] + bary[1] * corners[1, 1] + bary[2] * corners[2, 1]
-            x = bary[0] * corners[0, 2] + bary[1] * corners[1, 2] + bary[2] * corners[2, 2]
-            node_z, s_z = _place(z, size_z, width)
-            node_y, s_y = _place(y, size_y, width)
-            node_x, s_x = _place(x, size_x, width)
-            store(weights_z, 0, _polynomials(plan.coefficients, grid.dtype.type(s_z), width))
-            store(weights_y, 0, _polynomials(plan.coefficients, grid.dtype.type(s_y), width))
-            weights_x = _polynomials(plan.coefficients, grid.dtype.type(s_x), width)
-            _row_offsets(node_z, size_z, size_y * stride, rows_z)
-            _row_offsets(node_y, size_y, stride, rows_y)
-            share = grid.dtype.type(plan.weights[rule, q] / (cuts * cuts))
+        count, fraction = counts[rule], 1.0 / (cuts * cuts)
+        _patch_corners(vertices, faces, f, patch_part[p], cuts, scale, parts, corners)
+        _place(points, rule, count, corners, sizes, width, nodes, arguments)
+        _evaluate(polynomials, width - 1, arguments, count, weights)
+        for q in range(count):
+            share = grids.dtype.type(point_weights[rule, q] * fraction)
+            along_z, along_y = q * width, (most + q) * width
+            weights_x = load(weights, (2 * most + q) * width)
+            origin = copy * components * volume + nodes[1, q] * stride + nodes[2, q]
             for c in range(components):
                 mass = masses[f, c] * share
-                origin = c * volume + node_x
                 for a in range(width):
-                    mass_z = mass * weights_z[a]
-                    plane = origin + rows_z[a]
+                    mass_z = mass * weights[along_z + a]
+                    row = origin + c * volume + planes[nodes[0, q] + a]
                     for b in range(width):
-                        row = plane + rows_y[b]
-                        scaled = broadcast(mass_z * weights_y[b])
-                        store(grid, row, multiply_add(scaled, weights_x, load(grid, row)))
+                        scaled = broadcast(mass_z * weights[along_y + b])
+                        sums = multiply_add(scaled, weights_x, load(grids, row + b * stride))
+                        store(grids, row + b * stride, sums)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def gather(start, stop, vertices, faces, patches, rule_of, cuts_of, plan, grid, stride, sums):  # type: ignore[no-untyped-def]
+def gather(start, stop, cut, plan, grid, sums):  # type: ignore[no-untyped-def]
     """Integrate the grid's field and its gradient over patches ``start`` to ``stop``.
 
     Fills ``sums`` (P, 12): for corner i of the patch's face, the patch's share of the face average
@@ -151,54 +172,76 @@ def gather(start, stop, vertices, faces, patches, rule_of, cuts_of, plan, grid, 
     lambda_i times the field (entry 9 + i), with lambda_i the barycentric coordinate. The other
     parameters are those of :func:`spread`, for one component.
     """
-    width = plan.width
-    size_z, size_y, size_x = plan.sizes
-    zero = grid.dtype.type(0.0)
-    weights_y, weights_z = np.empty(width, grid.dtype), np.empty(width, grid.dtype)
-    slopes_y, slopes_z = np.empty(width, grid.dtype), np.empty(width, grid.dtype)
-    rows_y, rows_z = np.empty(width, np.int64), np.empty(width, np.int64)
-    corners, parts, bary = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
-    field = np.empty(4)
+    width = lanes(grid)
+    zero = broadcast(grid.dtype.type(0.0))
+    most, stride = plan.points.shape[2], plan.steps[1]
+    planes = _wrapped_planes(plan, width)
+    nodes, arguments = np.empty((3, most), np.int64), np.empty((3, most), grid.dtype)
+    weights, slopes = np.empty(3 * most * width, grid.dtype), np.empty(3 * most * width, grid.dtype)
+    fields = np.empty(4 * most * width, grid.dtype)
+    corners, parts, found = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 4))
+    # Taking an array from a tuple counts a reference, which is slow in a loop.
+    vertices, faces, rule_of, cuts_of = cut.vertices, cut.faces, cut.rule_of, cut.cuts_of
+    patch_face, patch_part = cut.patches.face, cut.patches.part
+    sizes, scale, polynomials, derivative = (
+        plan.sizes,
+        plan.grid_scale,
+        plan.coefficients,
+        plan.derivative,
+    )
+    points, point_weights, counts = plan.points, plan.weights, plan.counts
     for p in range(start, stop):
-        f = patches.face[p]
+        f = patch_face[p]
         rule, cuts = rule_of[f], cuts_of[f]
-        part_corners(patches.part[p], cuts, parts)
-        _face_corners(vertices, faces[f], plan.grid_scale, corners)
-        sums[p] = 0.0
-        for q in range(plan.counts[rule]):
-            _barycentric(parts, plan.points[rule, q], bary)
-            z = bary[0] * corners[0, 0] + bary[1] * corners[1, 0] + bary[2] * corners[2, 0]
-            y = bary[0] * corners[0, 1] + bary[1] * corners[1, 1] + bary[2] * corners[2, 1]
-            x = bary[0] * corners[0, 2] + bary[1] * corners[1, 2] + bary[2] * corners[2, 2]
-            node_z, s_z = _place(z, size_z, width)
-            node_y, s_y = _place(y, size_y, width)
-            node_x, s_x = _place(x, size_x, width)
-            s_z, s_y, s_x = grid.dtype.type(s_z), grid.dtype.type(s_y), grid.dtype.type(s_x)
-            store(weights_z, 0, _polynomials(plan.coefficients, s_z, width))
-            store(weights_y, 0, _polynomials(plan.coefficients, s_y, width))
-            store(slopes_z, 0, _polynomials(plan.derivative, s_z, width))
-            store(slopes_y, 0, _polynomials(plan.derivative, s_y, width))
-            weights_x = _polynomials(plan.coefficients, s_x, width)
-            slopes_x = _polynomials(plan.derivative, s_x, width)
-            _row_offsets(node_z, size_z, size_y * stride, rows_z)
-            _row_offsets(node_y, size_y, stride, rows_y)
-            value, along_y, along_z = broadcast(zero), broadcast(zero), broadcast(zero)
+        count, fraction = counts[rule], 1.0 / (cuts * cuts)
+        _patch_corners(vertices, faces, f, patch_part[p], cuts, scale, parts, corners)
+        _place(points, rule, count, corners, sizes, width, nodes, arguments)
+        _evaluate(polynomials, width - 1, arguments, count, weights)
+        _evaluate(derivative, width - 2, arguments, count, slopes)
+        for q in range(count):
+            along_z, along_y, along_x = q * width, (most + q) * width, (2 * most + q) * width
+            origin = nodes[1, q] * stride + nodes[2, q]
+            value, slope_y, slope_z = zero, zero, zero
             for a in range(width):
-                plane = rows_z[a] + node_x
-                line, line_slope = broadcast(zero), broadcast(zero)
+                row = origin + planes[nodes[0, q] + a]
+                line, line_slope = zero, zero
                 for b in range(width):
-                    row = load(grid, plane + rows_y[b])
-                    line = multiply_add(broadcast(weights_y[b]), row, line)
-                    line_slope = multiply_add(broadcast(slopes_y[b]), row, line_slope)
-                value = multiply_add(broadcast(weights_z[a]), line, value)
-                along_y = multiply_add(broadcast(weights_z[a]), line_slope, along_y)
-                along_z = multiply_add(broadcast(slopes_z[a]), line, along_z)
-            field[0] = total(multiply(along_z, weights_x)) * plan.grid_scale[0]
-            field[1] = total(multiply(along_y, weights_x)) * plan.grid_scale[1]
-            field[2] = total(multiply(value, slopes_x)) * plan.grid_scale[2]
-            field[3] = total(multiply(value, weights_x))
-            share = plan.weights[rule, q] / (cuts * cuts)
-            for i in range(3):
-                for d in range(3):
-                    sums[p, 3 * i + d] += share * bary[i] * field[d]
-                sums[p, 9 + i] += share * bary[i] * field[3]
+                    field = load(grid, row + b * stride)
+                    line = multiply_add(broadcast(weights[along_y + b]), field, line)
+                    line_slope = multiply_add(broadcast(slopes[along_y + b]), field, line_slope)
+                weight_z = broadcast(weights[along_z + a])
+                value = multiply_add(weight_z, line, value)
+                slope_y = multiply_add(weight_z, line_slope, slope_y)
+                slope_z = multiply_add(broadcast(slopes[along_z + a]), line, slope_z)
+            weights_x = load(weights, along_x)
+            store(fields, 4 * along_z, multiply(slope_z, weights_x))
+            store(fields, 4 * along_z + width, multiply(slope_y, weights_x))
+            store(fields, 4 * along_z + 2 * width, multiply(value, load(slopes, along_x)))
+            store(fields, 4 * along_z + 3 * width, multiply(value, weights_x))
+        _integrate(points, point_weights, rule, count, fields, found)
+        # From the patch's own corners to the face's.
+        for i in range(3):
+            for d in range(4):
+                share = parts[0, i] * found[0, d] + parts[1, i] * found[1, d]
+                share = fraction * (share + parts[2, i] * found[2, d])
+                if d < 3:
+                    sums[p, 3 * i + d] = share * scale[d]
+                else:
+                    sums[p, 9 + i] = share
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _integrate(points, weights, rule, count, fields, found):  # type: ignore[no-untyped-def]
+    """Fill ``found`` (3, 4): integrals of the fields (count, 4, width) times each coordinate."""
+    width = lanes(fields)
+    zero = broadcast(fields.dtype.type(0.0))
+    for i in range(3):
+        z, y, x, value = zero, zero, zero, zero
+        for q in range(count):
+            share = broadcast(fields.dtype.type(weights[rule, q] * points[rule, i, q]))
+            z = multiply_add(share, load(fields, 4 * q * width), z)
+            y = multiply_add(share, load(fields, (4 * q + 1) * width), y)
+            x = multiply_add(share, load(fields, (4 * q + 2) * width), x)
+            value = multiply_add(share, load(fields, (4 * q + 3) * width), value)
+        found[i, 0], found[i, 1], found[i, 2] = total(z), total(y), total(x)
+        found[i, 3] = total(value)

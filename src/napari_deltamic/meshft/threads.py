@@ -31,15 +31,23 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, int]], *args: Any) -> None:
-    """Call ``kernel(start, stop, *args)`` for every chunk, on several threads, and wait."""
-    if len(chunks) == 1:
-        kernel(*chunks[0], *args)
-        return
-    futures = [_pool().submit(kernel, start, stop, *args) for start, stop in chunks]
-    # All must have ended, whatever happens: they write to arrays that the caller will reuse.
-    wait(futures)
-    for future in futures:
+def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, ...]], *args: Any) -> None:
+    """Call ``kernel(*chunk, *args)`` for every chunk, on this thread and others, and wait."""
+    left = iter(chunks)
+
+    def work() -> None:
+        for chunk in left:
+            kernel(*chunk, *args)
+
+    helpers = min(len(chunks), thread_count()) - 1
+    futures = [_pool().submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        # All that began must have ended: they write to arrays that the caller will reuse.
+        begun = [future for future in futures if not future.cancel()]
+        wait(begun)
+    for future in begun:
         future.result()
 
 

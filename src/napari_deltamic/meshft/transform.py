@@ -38,9 +38,10 @@ class MeshFourierTransform:
     tolerance
         Relative L2 error of the modes to aim at. float32 input reaches 1e-6, float64 1e-12.
     backend
-        "auto", "cpu" or "cuda".
+        "auto" computes on CUDA where that works; "cpu" and "cuda" insist.
     device
-        Torch device of the tensors; by default the backend's own.
+        Torch device to compute on; by default the backend's own. Tensors may lie anywhere; those
+        that lie there are not copied, and results lie where the vertices do.
     band
         Largest mode index along z, y and x, instead of what ``otf`` and ``threshold`` say.
 
@@ -50,6 +51,8 @@ class MeshFourierTransform:
         (mz, my, mx) integer mode indices of the three axes: z and y in FFT order, x from 0.
     band
         Largest mode index along z, y and x.
+    device
+        Torch device that computes.
     device_reason
         Which device computes, and why.
 
@@ -85,8 +88,9 @@ class MeshFourierTransform:
             else checked_band(band)
         )
         self.modes = mode_indices(self.band)
-        make_backend, self.device_reason = choose_backend(backend, device)
-        self._backend: Backend = make_backend(self.lengths, self.band, self.tolerance)
+        chosen = choose_backend(backend, device)
+        self.device, self.device_reason = chosen.device, chosen.reason
+        self._backend: Backend = chosen.make(self.lengths, self.band, self.tolerance)
 
     def __call__(
         self,
@@ -132,7 +136,9 @@ class MeshFourierTransform:
         if face_count == 0 or all(len(density) == 0 for density in densities):
             size = tuple(len(axis) for axis in self.modes)
             # Tied to the vertices, so that a loss may call backward on a mesh without light too.
-            return vertices[:0].sum() * torch.zeros(size, dtype=vertices.dtype.to_complex())
+            dark = torch.zeros(size, dtype=vertices.dtype.to_complex(), device=vertices.device)
+            return vertices[:0].sum() * dark
+        faces = faces.to(vertices.device)
         return _Transform.apply(vertices, *densities, faces, self._backend)  # type: ignore[no-any-return, no-untyped-call]
 
     def frequencies(self) -> torch.Tensor:
@@ -156,13 +162,16 @@ class _Transform(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.save_for_backward(vertices, membrane, jump, faces)
         ctx.backend = backend
-        return backend.forward(vertices, faces, membrane, jump)
+        modes, ctx.kept = backend.forward(vertices, faces, membrane, jump)
+        return modes
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        # Raises if one was changed in between: what was kept would not fit.
         vertices, membrane, jump, faces = ctx.saved_tensors
         wants_vertices, wants_membrane, wants_jump = ctx.needs_input_grad[:3]
         wants = wants_vertices, wants_membrane and len(membrane) > 0, wants_jump and len(jump) > 0
-        gradients = ctx.backend.backward(cotangent, vertices, faces, membrane, jump, wants)
+        mesh = vertices, faces, membrane, jump
+        gradients = ctx.backend.backward(cotangent, *mesh, wants, ctx.kept)
         return (*gradients, None, None)

@@ -1,0 +1,1 @@
+"""The mesh Fourier transform on a CUDA device: kernels, their loading, and what calls them."""

@@ -1,0 +1,50 @@
+"""Runs the kernels with CuPy, on torch's tensors and torch's current stream."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_deltamic.meshft.cuda.device_transform import Launch
+from napari_deltamic.meshft.cuda.source import kernel_source, macros
+
+_THREADS = 256
+# A loop over indices needs no more blocks than keep every processor busy.
+_MOST_BLOCKS = 1 << 20
+
+
+def cupy_launch(device: torch.device, dtype: str, width: int, terms: int) -> Launch:
+    """Return what runs the kernels on a CUDA device; see :data:`Launch`."""
+    import cupy
+
+    number = torch.cuda.current_device() if device.index is None else device.index
+    kernels = _kernels(number, dtype, width, terms)
+
+    def launch(name: str, count: int, *arguments: Any) -> None:
+        if count == 0:
+            return
+        blocks = min(-(-count // _THREADS), _MOST_BLOCKS)
+        stream = torch.cuda.current_stream(device).cuda_stream
+        with cupy.cuda.Device(number), cupy.cuda.ExternalStream(stream, number):
+            packed = (np.int64(count), *(_packed(argument) for argument in arguments))
+            kernels.get_function(name)((blocks,), (_THREADS,), packed)
+
+    return launch
+
+
+@cache
+def _kernels(number: int, dtype: str, width: int, terms: int) -> Any:
+    """Return the compiled module; CuPy keeps it on disk for the next process too."""
+    import cupy
+
+    defines = [f"-D{name}={value}" for name, value in macros(dtype, width, terms).items()]
+    with cupy.cuda.Device(number):
+        return cupy.RawModule(code=kernel_source(), options=("-std=c++17", *defines))
+
+
+def _packed(argument: Any) -> Any:
+    # The address is all that a kernel needs of a tensor: nothing is copied.
+    return np.uint64(argument.data_ptr()) if isinstance(argument, torch.Tensor) else argument
