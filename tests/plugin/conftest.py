@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from plugin_cases import CENTER, ORIGIN, RADIUS, SHAPE, SIGMA, SPACING
+from plugin_cases import CENTER, ORIGIN, RADIUS, SHAPE, SIGMA, SPACING, add_ball, long_fit
 
 from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.mesh import TriangleMesh, icosphere
@@ -34,6 +34,32 @@ def ball() -> ImageStack:
 def seed() -> TriangleMesh:
     """Return a sphere that is too small and off the ball's centre."""
     return icosphere(CENTER + np.array((0.3, 0.4, -0.4)), 2.2, subdivisions=2)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy, ball, seed):
+    """Return a viewer on the screen, with an image and a seed."""
+    viewer = make_napari_viewer_proxy(show=True)
+    add_ball(viewer, ball, seed)
+    return viewer
+
+
+@pytest.fixture
+def unseen_viewer(make_napari_viewer_proxy, ball, seed):
+    """Return the same off the screen.
+
+    With napari 0.9.2 and Mesa, drawing after some layers were removed crashes the process, without
+    any plugin; what is not shown is not drawn.
+    """
+    viewer = make_napari_viewer_proxy()
+    add_ball(viewer, ball, seed)
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer):
+    """Return a Fit dock set to a fit that would go on for a very long time."""
+    return long_fit(viewer)
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from qtpy.QtCore import Qt
 
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
 from napari_deltamic.plugin.spatial import placement_of
 
@@ -35,3 +37,36 @@ def open_dock(viewer, name: str):
     """Open one of the plugin's docks as the Plugins menu does."""
     _, dock = viewer.window.add_plugin_dock_widget("napari-deltamic", name, tabify=True)
     return dock
+
+
+def click(qtbot, button):
+    """Press a button as the mouse does."""
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def long_fit(viewer):
+    """Open a Fit dock set to a fit that would go on for a very long time."""
+    dock = open_dock(viewer, "Fit")
+    live_view_of(viewer).session.choose_sigma(SIGMA)
+    fields = dock.form.fields
+    fields["label"].value = "interior"
+    fields["stages"].value = 12
+    fields["max_iterations"].value = 5000
+    fields["tolerance"].value = 0.0001
+    return dock
+
+
+def make_short(dock):
+    """Set a dock to a fit of seconds."""
+    dock.form.fields["stages"].value = 2
+    dock.form.fields["max_iterations"].value = 30
+
+
+def wait_for_iterations(qtbot, dock, count):
+    """Wait until the dock shows that many."""
+
+    def arrived():
+        text = dock.values["Iteration"].text()
+        return text.isdigit() and int(text) >= count
+
+    qtbot.waitUntil(arrived, timeout=60_000)

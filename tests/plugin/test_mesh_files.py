@@ -65,6 +65,10 @@ def test_a_surface_layer_is_written_where_it_lies(suffix, tmp_path):
     )
 
 
+def faces_by_region(mesh):
+    return [(mesh.labels == region).any(axis=1) for region in mesh.regions]
+
+
 @pytest.mark.parametrize(("sample", "label"), [("cells", "membrane"), ("nuclei", "interior")])
 def test_generated_samples_come_with_truth_and_seeds(sample, label, napari_layers):
     image, truth, seeds = napari_layers(getattr(samples, f"generated_{sample}")())
@@ -76,6 +80,10 @@ def test_generated_samples_come_with_truth_and_seeds(sample, label, napari_layer
         gap = found.region_mesh(region).vertices - start.region_mesh(region).vertices.mean(axis=0)
         assert np.linalg.norm(gap, axis=1).min() > 0.2
     assert image.extent.world[0].min() <= found.vertices.min()
+    # The middle plane, which napari shows first, cuts most of the cells.
+    depth, middle = found.vertices[:, 0], image.extent.world[:, 0].mean()
+    cut = [np.ptp(np.sign(depth[found.faces[k]] - middle)) > 0 for k in faces_by_region(found)]
+    assert sum(cut) > 0.5 * len(cut)
 
 
 @pytest.mark.parametrize(

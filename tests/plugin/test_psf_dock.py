@@ -29,6 +29,14 @@ def test_it_starts_at_one_voxel_and_says_the_full_width(make_napari_viewer, ball
     assert dock.widths[0].text() == "FWHM 1.88 µm"
 
 
+def test_without_an_image_there_is_nothing_to_edit(make_napari_viewer, ball):
+    viewer = make_napari_viewer()
+    dock = open_dock(viewer, "PSF")
+    assert not any(widget.isEnabled() for widget in (*dock.fields, dock.reset))
+    add_ball(viewer, ball)
+    assert all(widget.isEnabled() for widget in (*dock.fields, dock.reset))
+
+
 def test_an_edit_reaches_the_session_and_the_preview(make_napari_viewer, qtbot, ball):
     viewer = make_napari_viewer(show=True)
     add_ball(viewer, ball)

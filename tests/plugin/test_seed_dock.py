@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from napari.layers import Image, Vectors
+from napari.layers import Image, Surface, Vectors
 from plugin_cases import CENTER, ORIGIN, RADIUS, SPACING, UM, add_ball, open_dock
 from qtpy.QtCore import Qt
 
-from napari_deltamic.plugin.mesh_layers import mesh_from_layer
+from napari_deltamic.plugin.mesh_layers import mesh_from_layer, surface_data
 from napari_deltamic.plugin.outline import Outline
 
 
@@ -14,7 +14,7 @@ def press(qtbot, dock, viewer):
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     assert not dock.button.isEnabled()
     qtbot.waitUntil(dock.button.isEnabled, timeout=60_000)
-    new = [layer for layer in viewer.layers if layer not in before and layer.name == "mesh"]
+    new = [layer for layer in viewer.layers if layer not in before and isinstance(layer, Surface)]
     return mesh_from_layer(new[0])
 
 
@@ -28,10 +28,19 @@ def test_spheres_round_points(make_napari_viewer, qtbot, ball):
     # In the middle voxel, as a click there would add it.
     points.add([CENTER])
     dock.radius.setValue(2.5)
+    np.testing.assert_allclose(points.size, 5.0)
     mesh = press(qtbot, dock, viewer)
     np.testing.assert_allclose(mesh.vertices.mean(axis=0), CENTER, atol=0.05)
     assert mesh.volumes()[0] == pytest.approx(4 / 3 * np.pi * 2.5**3, rel=0.05)
     assert "1 surface" in dock.message.text()
+
+
+def test_spheres_cannot_be_larger_than_the_stack(make_napari_viewer, ball):
+    viewer = make_napari_viewer()
+    add_ball(viewer, ball)
+    dock = open_dock(viewer, "Seed mesh")
+    dock.radius.setValue(1000.0)
+    assert dock.radius.value() <= 0.5 * max(ball.spacing * ball.shape)
 
 
 def test_surfaces_round_labels(make_napari_viewer, qtbot, ball):
@@ -62,6 +71,8 @@ def test_the_outline_is_where_the_slider_cuts_the_mesh(make_napari_viewer, qtbot
     dock = open_dock(viewer, "Seed mesh")
     dock.method.setCurrentText("The image, by threshold")
     press(qtbot, dock, viewer)
+    # The surface itself shows stray triangles in 2D.
+    assert not viewer.layers["Seed mesh"].visible
     viewer.dims.set_point(0, CENTER[0])
     outline = viewer.layers[Outline.LAYER]
     assert isinstance(outline, Vectors)
@@ -75,6 +86,7 @@ def test_the_outline_is_where_the_slider_cuts_the_mesh(make_napari_viewer, qtbot
     assert len(outline.data) > 0
     viewer.dims.ndisplay = 3
     assert len(outline.data) == 0
+    assert viewer.layers["Seed mesh"].visible
 
 
 def test_an_unknown_voxel_size_is_shown_and_can_be_set(make_napari_viewer, qtbot, ball):
@@ -120,6 +132,7 @@ def test_what_is_missing_is_named(make_napari_viewer, qtbot, ball, notes, method
     dock.method.setCurrentText(method)
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     assert any(message in note for note in notes)
+    assert message in dock.message.text()
     assert dock.button.isEnabled()
 
 
@@ -130,6 +143,7 @@ def test_an_image_without_objects_is_named(make_napari_viewer, qtbot, notes):
     dock.method.setCurrentText("The image, by threshold")
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: any(True for _ in notes), timeout=30_000)
+    assert "nothing to find" in dock.message.text()
     assert dock.button.isEnabled()
     assert [type(layer) for layer in viewer.layers] == [Image]
 
@@ -149,3 +163,15 @@ def test_overlapping_spheres_do_not_stop_the_seed(make_napari_viewer, qtbot, bal
     with pytest.warns(UserWarning, match="overlap"):
         mesh = press(qtbot, dock, viewer)
     assert list(mesh.regions) == [1, 2]
+
+
+def test_the_fit_starts_from_the_seed_made_last(make_napari_viewer, qtbot, ball, seed):
+    viewer = make_napari_viewer()
+    add_ball(viewer, ball, seed)
+    fit, dock = open_dock(viewer, "Fit"), open_dock(viewer, "Seed mesh")
+    assert fit.mesh.currentText() == "mesh"
+    dock.method.setCurrentText("The image, by threshold")
+    press(qtbot, dock, viewer)
+    assert fit.mesh.currentText() == "Seed mesh"
+    viewer.add_surface(surface_data(seed), name="of another dock")
+    assert open_dock(viewer, "Fit").mesh.currentText() == "Seed mesh"

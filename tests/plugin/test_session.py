@@ -1,15 +1,20 @@
 """The session and its worker with real fits, without Qt."""
 
 import time
+from threading import Event, Timer
 
 import numpy as np
 import pytest
 from napari.layers import Image
 from plugin_cases import ORIGIN, SIGMA, SPACING, UM
+from psygnal import EmitLoopError
 
 from napari_deltamic import fitting
 from napari_deltamic.fitting import FitSettings
-from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.optics import GaussianPSF
+from napari_deltamic.plugin import live_view
+from napari_deltamic.plugin import session as session_module
+from napari_deltamic.plugin.fit_worker import FitWorker, Phase
 from napari_deltamic.plugin.session import Session
 from napari_deltamic.plugin.spatial import stack_source
 
@@ -128,6 +133,99 @@ def test_close_waits_for_the_thread(session, source, seed):
     phases = list(events.phases)
     session.poll()
     assert events.phases == phases, "a closed session emitted a change of phase"
+
+
+def test_close_does_not_wait_for_ever_and_stays_silent(session, source, seed, monkeypatch):
+    may_end = Event()
+
+    def deaf(*_args, should_stop, **_options):
+        may_end.wait(60.0)
+        raise RuntimeError("too late to be told")
+
+    monkeypatch.setattr(fitting, "fit", deaf, raising=False)
+    monkeypatch.setattr(session_module, "CLOSE_SECONDS", 0.2)
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: session.worker.phase is Phase.RUNNING)
+    worker, phases = session.worker, list(events.phases)
+    began = time.perf_counter()
+    session.close()
+    assert time.perf_counter() - began < 5.0
+    assert not worker.join(0.0)
+    # The interpreter does not shut down under a running thread, if that ends in time.
+    Timer(0.3, may_end.set).start()
+    live_view._stop_all()
+    assert worker.join(0.0)
+    session.poll()
+    assert events.phases == phases
+    assert not events.errors
+
+
+def test_a_session_closed_by_a_listener_emits_nothing_more(session, source, seed):
+    events, before = Events(session), []
+
+    def close(_state):
+        session.close()
+        before.extend(events.phases)
+
+    session.advanced.connect(close)
+    session.start(source, seed)
+    poll_until(session, lambda: events.states)
+    session.poll()
+    assert events.phases == before
+    assert not events.results
+
+
+def test_a_start_that_a_listener_breaks_leaves_the_session_usable(session, source, seed):
+    def broken(_mesh):
+        session.poll()
+        raise KeyError("a mistake in a view")
+
+    session.settings = SHORT
+    session.started.connect(broken)
+    events = Events(session)
+    with pytest.raises(EmitLoopError, match="a mistake in a view"):
+        session.start(source, seed)
+    session.poll()
+    assert not session.is_fitting
+    assert Phase.FINISHED not in events.phases
+    assert not events.results
+    session.started.disconnect(broken)
+    session.start(source, seed)
+    poll_until(session, lambda: events.results)
+    assert events.results[0] is session.result
+
+
+def test_a_worker_that_was_not_started_has_not_finished(ball, seed):
+    worker = FitWorker(lambda: ball, seed, lambda: GaussianPSF(sigma=SIGMA), SHORT)
+    assert not worker.phase.is_over
+    assert worker.join(0.0)
+
+
+def test_the_fit_waits_at_its_first_state_for_the_view(session, source, seed):
+    session.started.connect(lambda _: session.worker.hold())
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.states)
+    time.sleep(0.3)
+    assert len(session.worker.losses) == 1
+    assert [state.iteration for state in events.states] == [1]
+    # The rendering is made before the fit waits, not while the view is at work.
+    assert len(events.previews) == 1
+    session.worker.release()
+    poll_until(session, lambda: len(session.worker.losses) > 1)
+
+
+def test_stages_start_where_the_result_says(session, source, seed):
+    session.settings = FitSettings(label="interior", stages=3, max_iterations=20)
+    events = Events(session)
+    session.start(source, seed)
+    # Not polled in between, as by a GUI that is busy.
+    assert session.worker.join(60.0)
+    poll_until(session, lambda: events.results)
+    starts = session.worker.stage_starts
+    assert len(starts) == 3
+    assert starts == [steps + 1 for steps in events.results[0].stage_starts]
 
 
 def test_a_runtime_error_in_the_fit_is_reported(session, source, seed, monkeypatch):

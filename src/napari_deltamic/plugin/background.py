@@ -26,6 +26,7 @@ class BackgroundTask(QObject):
     """
 
     busy_changed = Signal(bool)
+    failed = Signal(str)
     # Queued to the GUI thread by Qt, because they are emitted in another one.
     _ended = Signal(object, object)
 
@@ -67,7 +68,9 @@ class BackgroundTask(QObject):
         self._thread = None
         self.busy_changed.emit(False)
         if failure is not None:
-            show_error(str(failure) or type(failure).__name__)
+            message = str(failure) or type(failure).__name__
+            self.failed.emit(message)
+            show_error(message)
         elif self._on_done is not None:
             self._on_done(value)
 

@@ -61,9 +61,11 @@ def _smallest_fit() -> None:
     fit(ImageStack(image, spacing), mesh, psf, settings)
 
 
-def device_name(backend: str) -> str:
-    """Return "GPU" or "CPU", where a fit with this backend runs; call it once a fit is ready."""
+def device(backend: str) -> tuple[str, bool]:
+    """Return which device a fit would use and why, and whether it can; imports torch."""
     from napari_deltamic.meshft.backends import choose_backend
 
-    _, reason = choose_backend(backend, None)
-    return reason.split(":")[0]
+    try:
+        return choose_backend(backend, None)[1], True
+    except (ValueError, RuntimeError) as error:
+        return str(error), False

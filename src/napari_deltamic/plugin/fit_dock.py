@@ -20,14 +20,13 @@ from qtpy.QtWidgets import (
 
 from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.background import BackgroundTask
-from napari_deltamic.plugin.fit_layers import MESH_LAYER
 from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.loss_plot import LossPlot
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.settings_form import SettingsForm
-from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel
+from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -41,7 +40,6 @@ _STATUS = {
     Phase.RUNNING: "Fitting",
     Phase.PAUSED: "Paused",
     Phase.STOPPING: "Stopping...",
-    Phase.FAILED: "Failed; see the message. Change what it names and press Fit again.",
 }
 
 
@@ -55,6 +53,7 @@ class FitDock(Dock):
         self._session = view.session
         self._saving = BackgroundTask(self)
         self._saving.busy_changed.connect(self._enable)
+        self._asking = BackgroundTask(self)
         engine.prepare_in_background()
 
         self.image = ImageChooser(napari_viewer, self._session)
@@ -67,20 +66,27 @@ class FitDock(Dock):
         self.save_button = QPushButton("Save result...")
         self.psf_label = QLabel()
         self.psf_label.setWordWrap(True)
+        self.device = MessageLabel()
         self.status = MessageLabel()
         self.progress = QProgressBar()
         self.plot = LossPlot()
-        self.values = {name: QLabel("–") for name in ("Stage", "Iteration", "Loss", "Runs on")}
-        self._stage = -1
+        self.values = {name: QLabel("–") for name in ("Stage", "Iteration", "Loss")}
+        self._seed: Surface | None = None
         self._lay_out()
         self._connect()
+        self._choose_mesh(self._session.mesh_name)
         self._show_psf()
+        self._ask_for_device()
         self._enable()
         self.status.say("Ready: choose an image and a mesh, then press Fit.")
+        worker = self._session.worker
+        if worker is not None and self._session.is_fitting:
+            # The dock was closed and opened again meanwhile.
+            self._on_phase(worker.phase)
 
     def _lay_out(self) -> None:
+        self.content.addWidget(self.image)
         form = QFormLayout()
-        form.addRow("Image", self.image)
         form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
         form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
         self.content.addLayout(form)
@@ -96,6 +102,7 @@ class FitDock(Dock):
             buttons.addWidget(button)
         self.content.addLayout(buttons)
         self.content.addWidget(self.status)
+        self.content.addWidget(self.device)
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(8)
@@ -117,14 +124,17 @@ class FitDock(Dock):
         self.stop_button.clicked.connect(self._session.stop)
         self.save_button.clicked.connect(self._choose_folder)
         self.image.changed.connect(self._show_psf)
+        self.form.fields["backend"].changed.connect(self._ask_for_device)
         # Only what the user chooses: the list also changes while a closing viewer drops its layers.
-        self.mesh.activated.connect(self._show_outline)
+        self.mesh.activated.connect(self._show_seed)
         session = self._session
+        session.mesh_changed.connect(self._choose_mesh)
         session.sigma_changed.connect(self._show_psf)
         session.started.connect(self._on_started)
         session.phase_changed.connect(self._on_phase)
         session.advanced.connect(self._on_state)
         session.finished.connect(self._on_finished)
+        session.failed.connect(self._on_failed)
 
     def _start(self) -> None:
         try:
@@ -135,11 +145,10 @@ class FitDock(Dock):
             self._session.settings = self.form.settings()
             self._session.start(source, mesh)
         except (ValueError, RuntimeError) as error:
+            self.status.say(str(error), warning=True)
             show_error(str(error))
             return
-        if self.mesh.layer is not None and self.mesh.layer.name != MESH_LAYER:
-            # The seed would hide the surface that is being fitted.
-            self.mesh.layer.visible = False
+        self._seed = self.mesh.layer
 
     def _pause_or_resume(self) -> None:
         worker = self._session.worker
@@ -151,7 +160,6 @@ class FitDock(Dock):
     def _on_started(self) -> None:
         self.plot.clear()
         self._show_progress(0.0)
-        self._stage = -1
         for label in self.values.values():
             label.setText("–")
 
@@ -160,7 +168,7 @@ class FitDock(Dock):
             text = _STATUS[phase]
             if phase is Phase.PREPARING and engine.is_ready():
                 text = "Reading the image..."
-            self.status.say(text, warning=phase is Phase.FAILED)
+            self.status.say(text)
         # A bar without end says that something happens whose length is unknown.
         self.progress.setRange(0, 0 if phase is Phase.PREPARING else 1000)
         self._enable()
@@ -168,16 +176,15 @@ class FitDock(Dock):
     def _on_state(self, state: FitState) -> None:
         worker = self._session.worker
         if worker is not None:
-            self.plot.show_losses(worker.losses[:])
-        if state.stage != self._stage:
-            if self._stage >= 0:
-                self.plot.mark_stage(state.iteration)
-            self._stage = state.stage
+            self.plot.show_losses(worker.losses[:], worker.stage_starts[:])
+        if self._seed is not None and self._seed != self._view.surface:
+            # It would hide the surface that is being fitted.
+            self._seed.visible = False
+        self._seed = None
         self._show_progress(state.progress)
         self.values["Stage"].setText(f"{state.stage + 1} of {state.stages}")
         self.values["Iteration"].setText(str(state.iteration))
         self.values["Loss"].setText(f"{state.loss:.4g}")
-        self.values["Runs on"].setText(engine.device_name(self._session.settings.backend))
 
     def _show_progress(self, part: float) -> None:
         # A bar that takes updates repaints at once, and with it Qt composes the whole window.
@@ -189,13 +196,17 @@ class FitDock(Dock):
         if result is None:
             self.status.say("Stopped before the fit began.")
             return
-        self.plot.show_losses(result.loss_history)
+        # Steps counted from 0 there, and from 1 here.
+        self.plot.show_losses(result.loss_history, [start + 1 for start in result.stage_starts])
         self._show_progress(1.0)
-        reason, regions = result.stop_reason.rstrip("."), len(result.mesh.regions)
+        reason = result.stop_reason.rstrip(".")
         self.status.say(
-            f"{reason[:1].upper()}{reason[1:]}. {regions} region{'s' * (regions != 1)}, "
-            f"{len(result.mesh.faces)} faces."
+            f"Done: {count_of(len(result.mesh.regions), 'region')}, {len(result.mesh.faces)} "
+            f"faces. {reason[:1].upper()}{reason[1:]}."
         )
+
+    def _on_failed(self, message: str) -> None:
+        self.status.say(f"Failed: {message}", warning=True)
 
     def _enable(self) -> None:
         session, worker = self._session, self._session.worker
@@ -211,11 +222,16 @@ class FitDock(Dock):
             session.result is not None and not fitting and not self._saving.is_busy
         )
 
-    def _show_outline(self) -> None:
-        if self.mesh.layer is None:
+    def _choose_mesh(self, name: str) -> None:
+        if name in self._viewer.layers and not self._session.is_fitting:
+            self.mesh.choose(self._viewer.layers[name])
+
+    def _show_seed(self) -> None:
+        seed = self.mesh.layer
+        if seed is None:
             return
         try:
-            self._view.outline.show(mesh_from_layer(self.mesh.layer), self.image.source().placement)
+            self._view.show_seed(seed, mesh_from_layer(seed), self.image.source().placement)
         except ValueError:
             # Said when Fit is pressed; a mere choice in a list is no mistake yet.
             return
@@ -227,9 +243,20 @@ class FitDock(Dock):
             self.psf_label.setText("–")
             return
         widths = " × ".join(f"{s:.3g}" for s in self._session.sigma_for(placement))
-        chosen = "" if self._session.sigma is not None else " (one voxel)"
-        self.psf_label.setText(f"Gaussian, σ {widths} µm{chosen}")
-        self.psf_label.setToolTip("Widths along z, y and x")
+        chosen = "" if self._session.sigma is not None else "\na guess: one voxel"
+        self.psf_label.setText(f"σ {widths} µm{chosen}")
+        self.psf_label.setToolTip("Standard deviations of a Gaussian along z, y and x")
+
+    def _ask_for_device(self) -> None:
+        backend = self.form.fields["backend"].value
+        # In the background: the answer needs torch, whose import takes seconds.
+        self._asking.run(lambda: (backend, *engine.device(backend)), self._show_device)
+
+    def _show_device(self, answer: tuple[str, str, bool]) -> None:
+        backend, sentence, usable = answer
+        self.device.say(f"Runs on {sentence}" if usable else sentence, warning=not usable)
+        if backend != self.form.fields["backend"].value:
+            self._ask_for_device()
 
     def _open_seed_dock(self) -> None:
         self._viewer.window.add_plugin_dock_widget(PLUGIN, "Seed mesh", tabify=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from napari_deltamic.plugin.mesh_layers import mesh_metadata, surface_data, surface_options
 from napari_deltamic.plugin.outline import Outline
-from napari_deltamic.plugin.preview import Preview
+from napari_deltamic.plugin.preview import IS_RENDERING, Preview
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer, Surface
     from napari.viewer import Viewer
 
     from napari_deltamic.mesh import TriangleMesh
-    from napari_deltamic.plugin.spatial import StackSource
+    from napari_deltamic.plugin.spatial import Placement, StackSource
 
 MESH_LAYER = "Fitted mesh"
 RENDERING_LAYER = "Rendering"
@@ -29,7 +29,7 @@ class FitLayers:
     Attributes
     ----------
     outline
-        The outline; it also shows seeds, before any fit.
+        Where the slider cuts the mesh.
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -37,6 +37,7 @@ class FitLayers:
         self._viewer = viewer
         self._source: StackSource | None = None
         self._surface: Surface | None = None
+        self._seed: Surface | None = None
         self._faces: NDArray[np.int64] | None = None
         self._shading = "smooth"
         self._rendering: Image | None = None
@@ -45,59 +46,70 @@ class FitLayers:
     def close(self) -> None:
         """Let go of the viewer."""
         self.outline.close()
-        self._surface = self._rendering = None
+        self._surface = self._seed = self._rendering = None
         del self._viewer
 
-    def begin(self, source: StackSource, mesh: TriangleMesh) -> list[Callable[[], None]]:
-        """Get ready for a fit; return what adds the missing layers, unseen as yet, in steps.
+    @property
+    def surface(self) -> Surface | None:
+        """The layer of the fitted mesh, once there is one."""
+        return self._surface
 
-        Adding a layer is slow in napari. Done before the first state arrives, and not all at once,
-        it holds up the GUI least.
+    def begin(self, source: StackSource) -> None:
+        """Get ready for a fit; layers that are missing are added when there is something to show.
+
+        So a fit that fails at its start leaves none behind. To take them away again would be no
+        way out: with some graphics drivers napari crashes when layers are removed.
         """
         self._source, self._faces, self._bins = source, None, None
-        self._surface = self._named(MESH_LAYER)
-        self._rendering = self._named(RENDERING_LAYER)
-        steps: list[Callable[[], None]] = []
-        if self._surface is None:
-            steps.append(lambda: self._add_surface(mesh, visible=False))
-        else:
+        self._surface = self._kept(self._surface, MESH_LAYER)
+        self._rendering = self._kept(self._rendering, RENDERING_LAYER)
+        if self._surface is not None:
             self._shading = str(self._surface.shading)
             # Normals cost more to compute than all the rest of an update.
             self._surface.shading = "none"
-        if self._rendering is None:
-            steps.append(
-                lambda: self._add_rendering(np.zeros((2, 2, 2), np.float32), visible=False)
-            )
-        steps.append(lambda: self.outline.show(mesh, source.placement))
-        return steps
 
     def end(self) -> None:
         """Give the surface its shading back."""
         if self._surface is not None:
             self._surface.shading = self._shading
 
+    def show_seed(self, seed: Surface, mesh: TriangleMesh, placement: Placement) -> None:
+        """Show the mesh of a user's layer as an outline in 2D, and the layer itself in 3D."""
+        self._seed = seed
+        self.outline.show(mesh, placement)
+        self.turn()
+
     def turn(self) -> None:
-        """Show the surface in 3D only: in 2D it would show stray triangles beside the outline."""
-        if self._surface is not None and self._faces is not None:
-            self._surface.visible = self._viewer.dims.ndisplay == 3
+        """Show surfaces in 3D only: in 2D they would show stray triangles beside the outline."""
+        for surface in (self._surface, self._seed):
+            if surface is not None:
+                surface.visible = self._viewer.dims.ndisplay == 3
 
     def show_mesh(self, mesh: TriangleMesh) -> None:
         """Show a mesh in its layer and as an outline."""
-        surface = self._surface
+        self.show_surface(mesh)
+        self.show_outline(mesh)
+
+    def show_surface(self, mesh: TriangleMesh) -> None:
+        """Show a mesh in its layer."""
+        surface, is_first = self._surface, self._faces is None
         if surface is None or surface not in self._viewer.layers:
-            self._add_surface(mesh, visible=self._viewer.dims.ndisplay == 3)
+            self._add_surface(mesh)
         elif self._faces is not None and np.array_equal(mesh.faces, self._faces):
             surface.vertices = mesh.vertices.astype(np.float32)
         else:
             surface.data = surface_data(mesh)
             surface.metadata |= mesh_metadata(mesh)
-            if self._faces is None:
+            if is_first:
                 surface.contrast_limits = surface_options(mesh)["contrast_limits"]
                 _place(surface, self._stack.placement.layer_options())
-        if self._faces is None:
-            self._faces = mesh.faces
+        if is_first:
+            self._seed = None
             self.turn()
         self._faces = mesh.faces
+
+    def show_outline(self, mesh: TriangleMesh) -> None:
+        """Show where the slider cuts a mesh."""
         self.outline.show(mesh, self._stack.placement)
 
     def show_preview(self, preview: Preview) -> None:
@@ -108,7 +120,7 @@ class FitLayers:
         )
         rendering = self._rendering
         if rendering is None or rendering not in self._viewer.layers:
-            self._add_rendering(preview.image, visible=True, **options)
+            self._add_rendering(preview.image, options)
         else:
             rendering.data = preview.image
             if preview.bins != self._bins:
@@ -123,17 +135,21 @@ class FitLayers:
         assert self._source is not None
         return self._source
 
-    def _named(self, name: str) -> Any:
-        return next((layer for layer in self._viewer.layers if layer.name == name), None)
+    def _kept(self, layer: Any, name: str) -> Any:
+        """Return the layer of an earlier fit, unless the user took it away or gave it a name."""
+        if layer not in self._viewer.layers:
+            return None
+        # napari puts a number behind a name that is taken.
+        return layer if re.sub(r" \[\d+\]$", "", layer.name) == name else None
 
-    def _add_surface(self, mesh: TriangleMesh, visible: bool) -> None:
+    def _add_surface(self, mesh: TriangleMesh) -> None:
         options = surface_options(mesh) | self._stack.placement.layer_options()
-        options |= {"shading": "none", "visible": visible}
+        options |= {"shading": "none", "visible": self._viewer.dims.ndisplay == 3}
         active = self._viewer.layers.selection.active
         self._surface = self._viewer.add_surface(surface_data(mesh), name=MESH_LAYER, **options)
         self._in_order(active)
 
-    def _add_rendering(self, image: NDArray[np.float32], visible: bool, **options: Any) -> None:
+    def _add_rendering(self, image: NDArray[np.float32], options: dict[str, Any]) -> None:
         active = self._viewer.layers.selection.active
         self._rendering = self._viewer.add_image(
             image,
@@ -141,16 +157,16 @@ class FitLayers:
             colormap="magenta",
             blending="additive",
             contrast_limits=self._contrast_limits(image),
-            visible=visible,
-            **(options or self._stack.placement.layer_options(self._stack.placement.spacing)),
+            metadata={IS_RENDERING: True},
+            **options,
         )
         self._in_order(active)
 
     def _contrast_limits(self, image: NDArray[np.float32]) -> tuple[float, float]:
         """Return the limits of the image that is fitted, so that both look alike."""
-        fitted = self._named(self._stack.name)
-        if fitted is not None:
-            low, high = fitted.contrast_limits
+        layers = self._viewer.layers
+        if self._stack.name in layers:
+            low, high = layers[self._stack.name].contrast_limits
         else:
             low, high = float(image.min()), float(image.max())
         return float(low), max(float(high), float(low) + 1e-6)
@@ -158,9 +174,8 @@ class FitLayers:
     def _in_order(self, active: Layer | None) -> None:
         """Put the mesh above the rendering and the outline above both; leave what was selected."""
         layers = self._viewer.layers
-        for name in (MESH_LAYER, Outline.LAYER):
-            layer = self._named(name)
-            if layer is not None and layers[-1] is not layer:
+        for layer in (self._surface, self.outline.layer):
+            if layer in layers and layers[-1] is not layer:
                 layers.move(layers.index(layer), len(layers))
         layers.selection.active = active
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+THREAD_NAME = "napari-deltamic fit"
 PAUSE_POLL_SECONDS = 0.05
 # Renderings for the view may take this share of the fit's time, not more.
 PREVIEW_SHARE = 0.25
@@ -64,6 +65,8 @@ class FitWorker:
         The latest rendering, made only when the one before was taken.
     losses
         Loss of every iteration so far; only ever appended to.
+    stage_starts
+        First iteration, counted from 1, of every stage so far; only ever appended to.
     preview_voxels
         The most voxels a preview may have.
     result
@@ -82,6 +85,7 @@ class FitWorker:
         self.states: Mailbox[FitState] = Mailbox()
         self.previews: Mailbox[Preview] = Mailbox()
         self.losses: list[float] = []
+        self.stage_starts: list[int] = []
         self.preview_voxels = PREVIEW_VOXELS_2D
         self.result: FitResult | None = None
         self.error: Exception | None = None
@@ -92,15 +96,19 @@ class FitWorker:
         self._stop = Event()
         self._may_run = Event()
         self._may_run.set()
-        self._may_begin = Event()
-        self._may_begin.set()
+        self._view_is_ready = Event()
+        self._view_is_ready.set()
         self._began = False
+        self._stage = -1
         self._next_preview = 0.0
-        self._thread = Thread(target=self._run, name="napari-deltamic fit", daemon=True)
+        self._thread = Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
     @property
     def phase(self) -> Phase:
         """What the fit is doing now."""
+        # A thread has an identity from its start on.
+        if self._thread.ident is None:
+            return Phase.PREPARING
         if not self._thread.is_alive():
             return Phase.FAILED if self.error is not None else Phase.FINISHED
         if self._stop.is_set():
@@ -114,12 +122,12 @@ class FitWorker:
         self._thread.start()
 
     def hold(self) -> None:
-        """Make the fit wait with its first step until :meth:`release`; call it before start."""
-        self._may_begin.clear()
+        """Make the fit wait at its first state until :meth:`release`; call it before start."""
+        self._view_is_ready.clear()
 
     def release(self) -> None:
-        """Let it begin."""
-        self._may_begin.set()
+        """Let it go on from its first state."""
+        self._view_is_ready.set()
 
     def pause(self) -> None:
         """Hold the fit at its next poll, until :meth:`resume` or :meth:`stop`."""
@@ -135,23 +143,23 @@ class FitWorker:
         self._may_run.set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread; return whether it has ended."""
-        self._thread.join(timeout)
+        """Wait for the thread; return whether it has ended, or was never started."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
             self._fit()
         except Exception as error:
-            _logger.exception("the fit failed")
+            # A ValueError is for the user, and its sentence says it all.
+            is_told = isinstance(error, ValueError)
+            _logger.error("the fit failed: %s", error, exc_info=not is_told)
             self.error = error
 
     def _fit(self) -> None:
         if not engine.wait_until_ready(self._should_stop):
             return
-        while not self._may_begin.wait(engine.POLL_SECONDS):
-            if self._should_stop():
-                return
         # Imported here: the module pulls in torch.
         from napari_deltamic import fitting
 
@@ -170,10 +178,23 @@ class FitWorker:
 
     def _on_state(self, state: FitState) -> None:
         self.losses.append(state.loss)
-        self.states.put(state)
+        if state.stage != self._stage:
+            self._stage = state.stage
+            self.stage_starts.append(state.iteration)
+        if state.iteration == 1:
+            # Made first, so that this thread rests while the view adds its layers.
+            self._publish_preview(state)
+            self.states.put(state)
+            while not self._view_is_ready.wait(engine.POLL_SECONDS) and not self._should_stop():
+                pass
+        else:
+            self.states.put(state)
+            self._publish_preview(state)
+        self._should_stop()
+
+    def _publish_preview(self, state: FitState) -> None:
         start = time.perf_counter()
         if self.previews.is_empty and start >= self._next_preview and not self._stop.is_set():
             self.previews.put(binned(state.render(), self.preview_voxels))
             end = time.perf_counter()
             self._next_preview = end + (end - start) * (1.0 / PREVIEW_SHARE - 1.0)
-        self._should_stop()

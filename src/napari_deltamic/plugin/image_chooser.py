@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_deltamic.imaging.reading import stack_info
 from napari_deltamic.plugin.spatial import StackSource, stack_source
@@ -36,10 +36,12 @@ class ImageChooser(QWidget):
         self.message = MessageLabel()
         self.voxel_size = VoxelSizeEditor()
         self.voxel_size.applied.connect(self._apply_voxel_size)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.chooser, self.message, self.voxel_size):
-            layout.addWidget(widget)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Image", self.chooser)
+        # Over the whole width, of which they need much.
+        form.addRow(self.message)
+        form.addRow(self.voxel_size)
         self.chooser.layer_changed.connect(self._on_chosen)
         session.image_changed.connect(self._follow)
         self._follow(session.image_name)

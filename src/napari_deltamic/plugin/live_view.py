@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+import threading
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_warning
@@ -11,18 +11,20 @@ from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_deltamic.plugin.fit_layers import FitLayers
-from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.plugin.fit_worker import THREAD_NAME, Phase
 from napari_deltamic.plugin.preview import PREVIEW_VOXELS_2D, PREVIEW_VOXELS_3D, Preview
 from napari_deltamic.plugin.session import Session
 
 if TYPE_CHECKING:
+    from napari.layers import Surface
     from napari.viewer import Viewer
 
     from napari_deltamic.fitting import FitResult, FitState
     from napari_deltamic.mesh import TriangleMesh
-    from napari_deltamic.plugin.outline import Outline
+    from napari_deltamic.plugin.spatial import Placement
 
 UPDATES_PER_SECOND = 15
+EXIT_SECONDS = 10.0
 
 _views: dict[int, LiveView] = {}
 
@@ -46,7 +48,7 @@ class LiveView(QObject):
         self._layers = FitLayers(viewer)
         self._viewer = viewer
         self._key = id(viewer)
-        self._first_steps: list[Callable[[], None]] = []
+        self._outline_due: TriangleMesh | None = None
         self._window: QWidget | None = None
         self._window_is_closing = False
         self._timer = QTimer(self)
@@ -64,9 +66,13 @@ class LiveView(QObject):
             application.aboutToQuit.connect(self.shut_down)
 
     @property
-    def outline(self) -> Outline:
-        """The outline layer, for seeds."""
-        return self._layers.outline
+    def surface(self) -> Surface | None:
+        """The layer of the fitted mesh, once there is one."""
+        return self._layers.surface
+
+    def show_seed(self, seed: Surface, mesh: TriangleMesh, placement: Placement) -> None:
+        """Show what a fit may start from: an outline in 2D, the layer itself in 3D."""
+        self._layers.show_seed(seed, mesh, placement)
 
     def watch(self, window: QWidget) -> None:
         """Stop the fit when this window is closed; docks call it once they are in it."""
@@ -91,7 +97,7 @@ class LiveView(QObject):
         if _views.pop(self._key, None) is None:
             return
         self._timer.stop()
-        self._first_steps.clear()
+        self._outline_due = None
         self.session.close()
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         self._layers.close()
@@ -99,27 +105,32 @@ class LiveView(QObject):
         del self._viewer
 
     def _tick(self) -> None:
-        if not self._first_steps:
+        worker, mesh = self.session.worker, self._outline_due
+        if worker is None:
+            self._timer.stop()
+        elif mesh is None:
             self.session.poll()
-            return
-        self._first_steps.pop(0)()
-        if not self._first_steps and self.session.worker is not None:
-            self.session.worker.release()
+        else:
+            self._outline_due = None
+            try:
+                self._layers.show_outline(mesh)
+            finally:
+                worker.release()
 
-    def _on_started(self, mesh: TriangleMesh) -> None:
+    def _on_started(self) -> None:
         source, worker = self.session.source, self.session.worker
         assert source is not None
         assert worker is not None
         # Adding layers takes twice as long beside a busy thread.
         worker.hold()
         self._limit_previews()
-        self._first_steps = self._layers.begin(source, mesh)
+        self._layers.begin(source)
         self._timer.start()
 
     def _on_phase(self, phase: Phase) -> None:
         if phase.is_over:
             self._timer.stop()
-            self._first_steps.clear()
+            self._outline_due = None
             self._layers.end()
 
     def _on_ndisplay(self) -> None:
@@ -133,13 +144,19 @@ class LiveView(QObject):
             )
 
     def _on_state(self, state: FitState) -> None:
-        self._layers.show_mesh(state.mesh)
+        if state.iteration == 1:
+            # A layer at a time, since adding one is slow in napari; the worker waits meanwhile.
+            self._outline_due = state.mesh
+            self._layers.show_surface(state.mesh)
+        else:
+            self._layers.show_mesh(state.mesh)
 
     def _on_finished(self, result: FitResult | None) -> None:
         if result is None:
             return
         self._layers.show_mesh(result.mesh)
         self._layers.show_preview(Preview(result.image, (1, 1, 1)))
+        self._layers.end()
         for warning in result.warnings:
             show_warning(warning)
 
@@ -149,6 +166,10 @@ class LiveView(QObject):
 
 @atexit.register
 def _stop_all() -> None:
-    # A thread left running while the interpreter shuts down may crash it.
+    # A thread left running while the interpreter shuts down may crash it. No window waits any more,
+    # so one that did not end in time when its viewer closed gets longer.
     for view in list(_views.values()):
         view.session.close()
+    for thread in threading.enumerate():
+        if thread.name == THREAD_NAME:
+            thread.join(EXIT_SECONDS)

@@ -42,6 +42,11 @@ class Outline:
         events = self._viewer.dims.events
         return [events.point, events.order, events.ndisplay]
 
+    @property
+    def layer(self) -> Vectors | None:
+        """The layer, once there is one."""
+        return self._layer
+
     def show(self, mesh: TriangleMesh, placement: Placement) -> None:
         """Show the outline of a mesh in um, placed like the stack it belongs to."""
         self._mesh, self._placement = mesh, placement

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 PREVIEW_VOXELS_2D = 4_000_000
 PREVIEW_VOXELS_3D = 400_000
+# In the metadata of a layer that shows a rendering, which nobody wants to fit.
+IS_RENDERING = "napari_deltamic_rendering"
 
 
 class Preview(NamedTuple):

@@ -54,7 +54,7 @@ class PsfDock(Dock):
         self.image = ImageChooser(napari_viewer, self._session)
         self.fields: list[QDoubleSpinBox] = []
         self.widths = [QLabel() for _ in "zyx"]
-        self.reset = QPushButton("One voxel along each axis")
+        self.reset = QPushButton("Back to one voxel along each axis")
         self.advice = MessageLabel()
         self.previews = {"xy": QLabel(), "xz": QLabel()}
         self._lay_out()
@@ -64,8 +64,8 @@ class PsfDock(Dock):
         self._refresh()
 
     def _lay_out(self) -> None:
+        self.content.addWidget(self.image)
         form = QFormLayout()
-        form.addRow("Image", self.image)
         for axis, width in zip("zyx", self.widths, strict=True):
             field = QDoubleSpinBox()
             field.setRange(0.001, 1000.0)
@@ -105,11 +105,14 @@ class PsfDock(Dock):
         try:
             placement = self.image.source().placement
         except ValueError:
-            if self._session.sigma is None:
-                return
             sigma, spacing = self._session.sigma, None
         else:
             sigma, spacing = self._session.sigma_for(placement), placement.spacing
+        # A part of the widths alone means nothing, and one voxel means nothing without an image.
+        for widget in (*self.fields, self.reset):
+            widget.setEnabled(sigma is not None)
+        if sigma is None:
+            return
         for field, width, value in zip(self.fields, self.widths, sigma, strict=True):
             field.blockSignals(True)
             field.setValue(value)

@@ -14,8 +14,9 @@ from napari_deltamic.plugin.background import call_beside_gui
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
 from napari_deltamic.plugin.reading import LayerData
 
-# Small enough to be made, and fitted, while the user watches.
-GENERATED_SHAPE = (40, 80, 80)
+# Small enough to be made, and fitted, while the user watches; so flat that the middle plane, which
+# napari shows first, cuts most cells.
+GENERATED_SHAPE = (24, 96, 96)
 _UM = ("um",) * 3
 
 
@@ -68,8 +69,10 @@ def _generated(label: SampleLabel) -> list[LayerData]:
     sample = call_beside_gui(lambda: make_sample("cells", GENERATED_SHAPE, label=label))
     stack = sample.stack
     place: dict[str, Any] = {"scale": stack.spacing, "translate": stack.origin, "units": _UM}
-    truth = surface_options(sample.truth) | {"name": "Truth", "visible": False, "units": _UM}
-    seeds = surface_options(sample.seed_mesh) | {"name": "Seed spheres", "units": _UM}
+    # Unseen at first: in 2D napari shows but stray triangles of a surface.
+    hidden = {"visible": False, "units": _UM}
+    truth = surface_options(sample.truth) | hidden | {"name": "Truth"}
+    seeds = surface_options(sample.seed_mesh) | hidden | {"name": "Seed spheres"}
     return [
         (stack.data, place | {"name": f"Generated cells ({label})"}, "image"),
         (surface_data(sample.truth), truth, "surface"),

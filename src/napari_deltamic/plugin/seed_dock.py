@@ -25,7 +25,7 @@ from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
 from napari_deltamic.plugin.spatial import Placement, StackSource, placement_of, stack_source
-from napari_deltamic.plugin.widgets import AUTOMATIC, Dock, LayerChooser, MessageLabel
+from napari_deltamic.plugin.widgets import AUTOMATIC, Dock, LayerChooser, MessageLabel, count_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh import TriangleMesh
 
 POINTS, LABELS, IMAGE = "Spheres at points", "Labels layer", "The image, by threshold"
-POINTS_LAYER = "Seed points"
+POINTS_LAYER, MESH_LAYER = "Seed points", "Seed mesh"
 # Radius of a first sphere, as a part of the stack's longest side.
 _DEFAULT_RADIUS = 0.08
 
@@ -46,6 +46,7 @@ class SeedDock(Dock):
         super().__init__(view)
         self._viewer = napari_viewer
         self._task = BackgroundTask(self)
+        self._own_points: Points | None = None
         self.image = ImageChooser(napari_viewer, view.session)
         self.method = QComboBox()
         self.method.addItems([POINTS, LABELS, IMAGE])
@@ -66,8 +67,10 @@ class SeedDock(Dock):
         self.image.changed.connect(self._on_image)
         self.method.currentIndexChanged.connect(self.pages.setCurrentIndex)
         self.add_points.clicked.connect(self._add_points)
+        self.radius.valueChanged.connect(self._on_radius)
         self.button.clicked.connect(self._make)
         self._task.busy_changed.connect(self._on_busy)
+        self._task.failed.connect(self._refuse)
         self._on_image()
 
     def _lay_out(self) -> None:
@@ -80,8 +83,8 @@ class SeedDock(Dock):
         )
         self.split.setChecked(True)
         self.split.setToolTip("Cut objects in two where they are thin or dim")
+        self.content.addWidget(self.image)
         form = QFormLayout()
-        form.addRow("Image", self.image)
         form.addRow("Seed from", self.method)
         self.content.addLayout(form)
         for rows in (
@@ -107,33 +110,42 @@ class SeedDock(Dock):
             source = self.image.source()
         except ValueError:
             return
-        size = source.placement.spacing * source.shape
-        self.radius.setValue(float(f"{_DEFAULT_RADIUS * size.max():.2g}"))
+        longest = float((source.placement.spacing * source.shape).max())
+        # A mesh far larger than the stack would need more memory than there is.
+        self.radius.setMaximum(0.5 * longest)
+        self.radius.setValue(float(f"{_DEFAULT_RADIUS * longest:.2g}"))
 
     def _add_points(self) -> None:
         try:
             placement = self.image.source().placement
         except ValueError as error:
+            self._refuse(str(error))
             show_error(str(error))
             return
-        layer = self._viewer.add_points(
+        self._own_points = layer = self._viewer.add_points(
             ndim=3,
             name=POINTS_LAYER,
             size=2.0 * self.radius.value(),
             face_color="#ffff0055",
             border_color="yellow",
-            out_of_slice_display=True,
+            projection_mode="rescale_spherical",
             **placement.layer_options(),
         )
         layer.mode = "add"
         self.points.choose(layer)
         self.message.say("Click on the centre of each object, moving the slider as needed.")
 
+    def _on_radius(self, radius: float) -> None:
+        """Draw the points as large as the spheres will be."""
+        if self._own_points is not None:
+            self._own_points.size = self._own_points.current_size = 2.0 * radius
+
     def _make(self) -> None:
         try:
             source = self.image.source()
             function = self._function(source)
         except ValueError as error:
+            self._refuse(str(error))
             show_error(str(error))
             return
         self._task.run(function, lambda mesh: self._add(mesh, source))
@@ -198,16 +210,18 @@ class SeedDock(Dock):
 
     def _add(self, mesh: TriangleMesh, source: StackSource) -> None:
         placement = source.placement
-        self._viewer.add_surface(
-            surface_data(mesh), name="mesh", **surface_options(mesh), **placement.layer_options()
-        )
-        self._view.outline.show(mesh, placement)
-        volumes = mesh.volumes()
-        count = len(mesh.regions)
+        options = surface_options(mesh) | placement.layer_options()
+        seed = self._viewer.add_surface(surface_data(mesh), name=MESH_LAYER, **options)
+        self._view.show_seed(seed, mesh, placement)
+        self._view.session.choose_mesh(seed.name)
+        low, high = (f"{volume:.3g}" for volume in np.sort(mesh.volumes())[[0, -1]])
         self.message.say(
-            f"{count} surface{'s' * (count != 1)}, {len(mesh.faces)} faces, "
-            f"volumes {volumes.min():.3g} to {volumes.max():.3g} µm³. Next: the Fit dock."
+            f"{count_of(len(mesh.regions), 'surface')} of "
+            f"{low if low == high else f'{low} to {high}'} µm³. Next: the Fit dock."
         )
+
+    def _refuse(self, message: str) -> None:
+        self.message.say(message, warning=True)
 
     def _on_busy(self, busy: bool) -> None:
         self.button.setEnabled(not busy)

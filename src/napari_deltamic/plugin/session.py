@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from psygnal import Signal
+from psygnal import Signal, SignalInstance
 
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.plugin.fit_worker import FitWorker, Phase
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 Sigma = tuple[float, float, float]
 
+# A fit normally stops within a fraction of a second; a window must close in any case.
+CLOSE_SECONDS = 2.0
+
+_logger = logging.getLogger(__name__)
+
 
 class Session:
     """The choices, the running fit and the last result of one viewer.
@@ -28,6 +35,8 @@ class Session:
     ----------
     image_name
         Name of the chosen Image layer, "" for none.
+    mesh_name
+        Name of the Surface layer that was seeded last, "" for none.
     sigma
         (z, y, x) widths of the Gaussian PSF in um; None takes one voxel of the chosen image.
     settings
@@ -39,6 +48,7 @@ class Session:
     """
 
     image_changed = Signal(str)
+    mesh_changed = Signal(str)
     sigma_changed = Signal(object)
     started = Signal(object)
     """Emits the mesh that a new fit starts from, before anything else of it."""
@@ -54,7 +64,7 @@ class Session:
     """Emits what went wrong."""
 
     def __init__(self) -> None:
-        self.image_name = ""
+        self.image_name = self.mesh_name = ""
         self.sigma: Sigma | None = None
         self.settings = FitSettings()
         self.result: FitResult | None = None
@@ -68,6 +78,11 @@ class Session:
         if name != self.image_name:
             self.image_name = name
             self.image_changed.emit(name)
+
+    def choose_mesh(self, name: str) -> None:
+        """Make a layer the one that the next fit starts from."""
+        self.mesh_name = name
+        self.mesh_changed.emit(name)
 
     def choose_sigma(self, sigma: Sigma | None) -> None:
         """Set the widths of the PSF, in um; None goes back to one voxel."""
@@ -121,8 +136,12 @@ class Session:
         self._source = source
         self._worker = FitWorker(source.load, mesh, make_psf, self.settings)
         self._last_phase = None
-        self.started.emit(mesh)
-        self._worker.start()
+        try:
+            self.started.emit(mesh)
+            self._worker.start()
+        except Exception:
+            self._worker = self._last_phase = None
+            raise
         self.poll()
 
     def pause(self) -> None:
@@ -144,38 +163,44 @@ class Session:
             self.poll()
 
     def close(self) -> None:
-        """Stop the fit and wait for its thread; nothing is emitted any more."""
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker.join()
-        self._worker = self._last_phase = None
+        """Stop the fit and wait a little for its thread; nothing is emitted any more."""
+        worker, self._worker, self._last_phase = self._worker, None, None
+        if worker is not None:
+            worker.stop()
+            if not worker.join(CLOSE_SECONDS):
+                _logger.warning("the fit did not stop in time; its thread is left to end by itself")
 
     def poll(self) -> None:
         """Emit what has happened since the last time."""
         worker = self._worker
         if worker is None or (self._last_phase is not None and self._last_phase.is_over):
             return
+        for signal, value in self._news(worker):
+            signal.emit(value)
+            # Who listens may have closed the session, or started the next fit.
+            if self._worker is not worker:
+                return
+
+    def _news(self, worker: FitWorker) -> Iterator[tuple[SignalInstance, object]]:
         # Before the mailboxes: what is left in them once the thread has ended is all there is.
         phase = worker.phase
         # One of them at a time, since each costs a redraw; a preview is rare, so it goes first.
         preview = worker.previews.take()
         if preview is not None and not phase.is_over:
-            self.previewed.emit(preview)
-        else:
-            state = worker.states.take()
-            if state is not None:
-                self.advanced.emit(state)
-        if phase is not self._last_phase:
-            self._last_phase = phase
-            if phase is Phase.FINISHED:
-                self.result = worker.result or self.result
-                if worker.result is not None and self._source is not None:
-                    self.result_placement = self._source.placement
-            self.phase_changed.emit(phase)
-            if phase is Phase.FINISHED:
-                self.finished.emit(worker.result)
-            elif phase is Phase.FAILED:
-                self.failed.emit(str(worker.error) or type(worker.error).__name__)
+            yield self.previewed, preview
+        elif (state := worker.states.take()) is not None:
+            yield self.advanced, state
+        if phase is self._last_phase:
+            return
+        self._last_phase = phase
+        if phase is Phase.FINISHED and worker.result is not None:
+            assert self._source is not None
+            self.result, self.result_placement = worker.result, self._source.placement
+        yield self.phase_changed, phase
+        if phase is Phase.FINISHED:
+            yield self.finished, worker.result
+        elif phase is Phase.FAILED:
+            yield self.failed, str(worker.error) or type(worker.error).__name__
 
 
 def _check_overlap(source: StackSource, mesh: TriangleMesh) -> None:

@@ -29,7 +29,7 @@ class SettingsForm(QWidget):
         main_form, advanced_form = QFormLayout(main), QFormLayout(advanced)
         for form in (main_form, advanced_form):
             form.setContentsMargins(0, 0, 0, 0)
-            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, field in FitSettings.model_fields.items():
             widget = _widget(name, field, getattr(settings, name))
             widget.changed.connect(lambda _: self.changed.emit())
@@ -37,7 +37,7 @@ class SettingsForm(QWidget):
             form = main_form if name in MAIN_FIELDS else advanced_form
             form.addRow(field.title or name, widget.native)
             form.labelForField(widget.native).setToolTip(field.description or "")
-        fold = QCollapsible("Advanced")
+        fold = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         fold.addWidget(advanced)
         fold.collapse(animate=False)
         layout = QVBoxLayout(self)
@@ -66,7 +66,10 @@ def _widget(name: str, field: FieldInfo, value: Any) -> ValueWidget:
     if get_origin(kind) is Literal:
         return ComboBox(choices=list(get_args(kind)), value=value, **options)
     if kind is bool:
-        return CheckBox(value=value, text="", **options)
+        box = CheckBox(value=value, **options)
+        # The form has its title already.
+        box.native.setText("")
+        return box
     if kind is int:
         limits: dict[str, Any] = {"min": _limit(field, "ge", 0), "max": _limit(field, "le", 10_000)}
         return SpinBox(value=value, **limits, **options)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
+    QFormLayout,
     QFrame,
     QLabel,
     QMainWindow,
@@ -18,6 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deltamic.plugin.preview import IS_RENDERING
+
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 AUTOMATIC = "automatic"
 _OPENED = count()
+
+
+def count_of(count: int, name: str) -> str:
+    """Return "1 region", "2 regions"."""
+    return f"{count} {name}{'s' * (count != 1)}"
 
 
 class Dock(QWidget):
@@ -51,21 +59,35 @@ class Dock(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
+        inner.installEventFilter(self)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
 
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for no more width than the widgets need: the rest is for the image."""
+        return QSize(self._width(), super().sizeHint().height())
+
+    def _width(self) -> int:
+        # Nothing may be cut off at the right, with or without a vertical scroll bar.
+        bar = self._area.verticalScrollBar().sizeHint().width()
+        return self._inner.minimumSizeHint().width() + bar
+
     def showEvent(self, event: object) -> None:  # noqa: N802
         """Let the view watch the window that the dock has been put into."""
         super().showEvent(event)
-        # Nothing may be cut off at the right, with or without a vertical scroll bar.
-        bar = self._area.verticalScrollBar().sizeHint().width()
-        self._area.setMinimumWidth(self._inner.minimumSizeHint().width() + bar)
+        _align(self._inner.findChildren(QFormLayout))
         self._view.watch(self.window())
         if not self._placed:
             self._placed = True
             # napari places the dock after this event.
             QTimer.singleShot(0, self._join_siblings)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Keep the dock as wide as its widgets, which come and go, need."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._area.setMinimumWidth(self._width())
+        return False
 
     def _join_siblings(self) -> None:
         """Become a tab beside the plugin's other docks: stacked, none would have room."""
@@ -92,6 +114,16 @@ def _dock_around(widget: QWidget) -> QDockWidget | None:
     return parent
 
 
+def _align(forms: list[QFormLayout]) -> None:
+    """Give all labels one width, so that the fields of several forms stand in one column."""
+    role = QFormLayout.ItemRole.LabelRole
+    items = [form.itemAt(row, role) for form in forms for row in range(form.rowCount())]
+    labels = [item.widget() for item in items if item is not None]
+    width = max((label.sizeHint().width() for label in labels), default=0)
+    for label in labels:
+        label.setMinimumWidth(width)
+
+
 class LayerChooser(QComboBox):
     """A list of the viewer's layers of one type, kept up to date.
 
@@ -113,7 +145,7 @@ class LayerChooser(QComboBox):
         self._type = layer_type
         self.setPlaceholderText(empty_text)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(8)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self.refresh)
         viewer.layers.events.renamed.connect(self.refresh)
@@ -135,7 +167,11 @@ class LayerChooser(QComboBox):
     def refresh(self) -> None:
         """List the layers anew and keep the choice, or take the newest."""
         before, name_before = self.currentData(), self.currentText()
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, self._type)]
+        layers = [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, self._type) and IS_RENDERING not in layer.metadata
+        ]
         self.blockSignals(True)
         self.clear()
         for layer in layers:
