@@ -2,6 +2,9 @@
 #   make demo    install, then run the demonstration into demo-output/
 #   make test    install (system packages too, on Debian as root or with sudo), then every check
 # The rest, one check each: lint types layers docs tests; and format, bench, hooks, clean.
+# With a CUDA device, GPU=gpu for CUDA 12 or GPU=gpu13:
+#   make test-gpu     the transform's and the fit's tests on the device
+#   make bench-gpu    the table of docs/benchmarks.md
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,6 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?=
+GPU ?= gpu
 
 # The environment variable, not -c, so that the build environments that pip makes obey it too;
 # relative, because pip splits it at spaces.
@@ -24,10 +28,12 @@ INSTALL := $(BIN)/python -m pip install -qq
 SCREEN_PACKAGES := xvfb xauth libegl1 libgl1 libgl1-mesa-dri libglx-mesa0 libopengl0 libdbus-1-3 \
 	libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 \
 	libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
+# The tests build the CUDA kernels for the host.
+COMPILER_PACKAGES := g++
 # Recursive on purpose: xvfb-run may have been installed by the time a recipe expands this.
 SCREEN = $(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24")
 
-.PHONY: demo test lint types layers docs tests format bench hooks system-packages clean
+.PHONY: demo test lint types layers docs tests format bench test-gpu bench-gpu hooks system-packages clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-deltamic demo --output demo-output
@@ -58,11 +64,17 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/napari-deltamic benchmark
 	for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
 
+test-gpu: $(VENV)/.installed-gpu
+	$(BIN)/python -m pytest --gpu tests/meshft tests/imaging tests/fitting $(PYTEST_OPTIONS)
+
+bench-gpu: $(VENV)/.installed-gpu
+	$(BIN)/python benchmarks/bench_gpu.py
+
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
 
 system-packages:
-	@.ci/system-packages $(SCREEN_PACKAGES)
+	@.ci/system-packages $(SCREEN_PACKAGES) $(COMPILER_PACKAGES)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "napari-deltamic needs Python 3.11 or newer, this is %d.%d: run make with PYTHON=python3.11, say" % sys.version_info[:2])'
@@ -85,6 +97,12 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.created
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(INSTALL) -e '.[bench]' setuptools
 	$(INSTALL) --no-build-isolation meshft==1.1.0
+	@touch $@
+
+# Torch's own constraint is a CPU build's, so a GPU machine takes what its CUDA needs.
+$(VENV)/.installed-gpu: export PIP_CONSTRAINT :=
+$(VENV)/.installed-gpu: pyproject.toml $(VENV)/.created
+	$(INSTALL) -e '.[test,$(GPU)]' $(GPU_BENCH)
 	@touch $@
 
 clean:

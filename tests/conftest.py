@@ -22,7 +22,32 @@ settings.load_profile("default")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--gpu", action="store_true", help="insist on a CUDA device, which then computes everything"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, visibly, what this machine cannot run."""
+    _skip_without_device(config, items)
+    _skip_without_screen(items)
+
+
+def _skip_without_device(config: pytest.Config, items: list[pytest.Item]) -> None:
+    on_device = [item for item in items if item.get_closest_marker("gpu")]
+    if not on_device and not config.getoption("--gpu"):
+        return
+    from napari_deltamic.meshft.cuda.availability import cuda_obstacle
+
+    obstacle = cuda_obstacle()
+    if obstacle and config.getoption("--gpu"):
+        raise pytest.UsageError(f"--gpu: CUDA cannot be used here: {obstacle}")
+    for item in on_device if obstacle else ():
+        item.add_marker(pytest.mark.skip(reason=f"{obstacle}: run it with make test-gpu"))
+
+
+def _skip_without_screen(items: list[pytest.Item]) -> None:
     """Mark the tests that open a window; skip them where Qt would abort for want of a screen."""
     has_screen = not sys.platform.startswith("linux") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")

@@ -116,7 +116,7 @@ RENDER = "render start.rec --shape 20 20 20 --spacing 1 1 1 --sigma 1 1 1 -o mad
         (FIT.replace("--mesh start.rec", ""), "none was given"),
         (FIT.replace("made/here", "stack.tif/here"), "--output: cannot make the folder"),
         (RENDER.replace("20 20 20", "20 20.5 20"), '--shape: unable to convert "20.5"'),
-        (RENDER + " --origin 99 0 0", "MESH: it spans"),
+        (RENDER + " --origin 99 0 0", "MESH: it lies outside the stack: it spans"),
         (RENDER + " --background nan", "--background. Must be finite"),
         (RENDER.replace("start.rec", "open.ply") + " --interior 1", "or leave --interior out"),
         ("measure text.tif", "unknown mesh format"),

@@ -128,3 +128,15 @@ def test_an_object_darker_than_its_background_is_reported(label: str) -> None:
     assert any(f"the {label} was found dark" in warning for warning in result.warnings)
     assert np.isfinite(result.mesh.vertices).all()
     assert np.isfinite(result.image).all()
+
+
+def test_mesh_far_larger_than_the_stack_is_refused_before_it_costs_memory() -> None:
+    huge = icosphere(CENTER, 1000.0, 2)
+    with pytest.raises(ValueError, match=r"mesh: region 1 is \(2000, .* across .*are both in um"):
+        fit(SCENE.stack, huge, SCENE.psf, QUICK)
+
+
+def test_negative_voxels_do_not_go_with_poisson_noise() -> None:
+    lowered = SCENE.with_stack(data=SCENE.stack.data - SCENE.stack.data.mean())
+    with pytest.warns(UserWarning, match="stack: some voxels are negative"):
+        lowered.fit(QUICK.model_copy(update={"noise": "poisson", "max_iterations": 2}))

@@ -6,12 +6,19 @@ import warnings
 
 import numpy as np
 
+from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.place import check_meets, spelled
 from napari_deltamic.mesh import TriangleMesh, oriented_outwards
 from napari_deltamic.optics import PSF
 
+# How many times larger than the stack a region may be that its border cuts.
+_LARGEST = 4.0
 
-def checked_start(stack: ImageStack, mesh: TriangleMesh, psf: PSF) -> TriangleMesh:
+
+def checked_start(
+    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+) -> TriangleMesh:
     """Return the mesh to start from, wound outwards, or raise ValueError saying what is wrong."""
     for name, value, kind in (
         ("stack", stack, ImageStack),
@@ -25,6 +32,12 @@ def checked_start(stack: ImageStack, mesh: TriangleMesh, psf: PSF) -> TriangleMe
         raise ValueError(
             f"stack: every voxel is {trusted.flat[0]:g}, so there is nothing to fit; "
             "check the channel and the frame"
+        )
+    if settings.noise == "poisson" and trusted.min() < 0:
+        warnings.warn(
+            "stack: some voxels are negative, which counted photons never are, so weights after "
+            "Poisson are rough; take less off the data, or choose Gaussian noise",
+            stacklevel=4,
         )
     _check_psf(stack, psf)
     if len(mesh.faces) == 0:
@@ -58,8 +71,10 @@ def _check_place(stack: ImageStack, mesh: TriangleMesh) -> None:
     lower, upper = stack.lower_corner, stack.upper_corner
     for region in mesh.regions:
         corners = mesh.vertices[mesh.faces[(mesh.labels == region).any(axis=1)].ravel()]
-        if (corners.max(axis=0) < lower).any() or (corners.min(axis=0) > upper).any():
+        check_meets(corners, lower, upper, f"mesh: region {region}")
+        size = np.ptp(corners, axis=0)
+        if (size > _LARGEST * (upper - lower)).any():
             raise ValueError(
-                f"mesh: region {region} lies outside the stack, which spans {np.round(lower, 2)} "
-                f"to {np.round(upper, 2)} um (z, y, x); check spacing, origin and units"
+                f"mesh: region {region} is {spelled(size)} um across (z, y, x) and the stack only "
+                f"{spelled(upper - lower)}; are both in um?"
             )

@@ -79,7 +79,7 @@ def prepared(
     stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
 ) -> tuple[Setting, Progress]:
     """Return a fit that has not begun, or raise ValueError saying what is wrong with its input."""
-    mesh = checked_start(stack, mesh, psf)
+    mesh = checked_start(stack, mesh, psf, settings)
     level = _level(stack, settings)
     scale = float(np.abs(_trusted(stack) - level).max())
     scaled = (stack.data - np.float32(level)) / np.float32(scale)

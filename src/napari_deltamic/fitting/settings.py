@@ -30,7 +30,7 @@ class FitSettings(BaseModel):
     )
     edge_length: PositiveFloat | None = Field(
         None,
-        title="Edge length (um)",
+        title="Edge length (µm)",
         description="Length of the mesh's edges in the last stage; by default what the PSF "
         "resolves, at least 1.25 voxels.",
     )

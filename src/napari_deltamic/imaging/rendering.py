@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.imaging.image_model import image_of_modes, padded_shape
+from napari_deltamic.imaging.place import check_meets, spelled
 from napari_deltamic.imaging.stack import checked_spacing
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.meshft import MeshFourierTransform
@@ -74,8 +75,8 @@ def render(
     box = padded_shape(shape, steps, psf.extent(), vertices)
     if np.any(psf.extent() > steps * shape):
         warnings.warn(
-            f"psf: its half-width {np.round(psf.extent(), 3)} um is larger than the stack "
-            f"({np.round(steps * shape, 3)} um); most of the light falls outside",
+            f"psf: its half-width {spelled(psf.extent())} um is larger than the stack "
+            f"{spelled(steps * shape)} um; most of the light falls outside",
             stacklevel=2,
         )
     # Modes that the PSF dims below the tolerance are not worth their time.
@@ -127,11 +128,5 @@ def _check_place(
 ) -> None:
     if len(mesh.faces) == 0:
         raise ValueError("mesh: it has no faces; seed one first")
-    lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    start, end = origin - spacing / 2, origin + spacing * (np.array(shape) - 0.5)
-    if np.any(upper < start) or np.any(lower > end):
-        raise ValueError(
-            f"mesh: it spans {np.round(lower, 2)} to {np.round(upper, 2)} um and the stack "
-            f"{np.round(start, 2)} to {np.round(end, 2)} um (z, y, x), so they do not meet; "
-            "check the spacing and the origin"
-        )
+    lower, upper = origin - spacing / 2, origin + spacing * (np.array(shape) - 0.5)
+    check_meets(mesh.vertices, lower, upper, "mesh: it")

@@ -207,10 +207,7 @@ def _check_overlap(source: StackSource, mesh: TriangleMesh) -> None:
     placement = source.placement
     lower = placement.origin - 0.5 * placement.spacing
     upper = lower + placement.spacing * source.shape
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    if (high < lower).any() or (low > upper).any():
-        raise ValueError(
-            f"the mesh lies outside the image {source.name!r}: it spans "
-            f"{np.round(low, 1)} to {np.round(high, 1)} um (z, y, x), the image "
-            f"{np.round(lower, 1)} to {np.round(upper, 1)}; check the voxel size or seed again"
-        )
+    # Imported here: the package brings scipy along, which the docks open without.
+    from napari_deltamic.imaging.place import check_meets
+
+    check_meets(mesh.vertices, lower, upper, "the mesh", f"the image {source.name!r}")
