@@ -7,11 +7,12 @@ import pytest
 import torch
 from fitting_cases import brightness_of
 
+from napari_deltamic.fitting import problem as of_fit
 from napari_deltamic.fitting.problem import (
     Brightness,
+    Evaluation,
     Problem,
     band_problem,
-    evaluate,
     image_problem,
     model_image,
     reweighted,
@@ -27,7 +28,14 @@ from napari_deltamic.optics import GaussianPSF
 SPACING = (0.25, 0.2, 0.2)
 SHAPE = (15, 17, 27)
 PSF = GaussianPSF((0.35, 0.3, 0.3))
+
 TWO = concatenate([icosphere((1.7, 1.6, 1.4), 0.9, 2), icosphere((1.8, 1.7, 3.6), 0.7, 2)])
+
+
+def evaluate(problem: Problem, vertices: np.ndarray, *rest: object) -> Evaluation:
+    """Return the misfit, with its gradient as an array."""
+    found = of_fit.evaluate(problem, torch.tensor(vertices), *rest)
+    return found._replace(gradient=found.gradient.numpy())
 
 
 def stage_of(band: tuple[int, int, int], blur: float = 0.0) -> Stage:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from napari_deltamic.fitting.lbfgs import Memory
 from napari_deltamic.fitting.problem import Brightness, Evaluation
@@ -53,15 +54,15 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
     }
     if progress.here is not None:
         meta["loss"], meta["penalty"] = progress.here.loss, progress.here.penalty
-        arrays["gradient"] = progress.here.gradient
+        arrays["gradient"] = progress.here.gradient.cpu().numpy()
     if progress.anchor is not None:
         arrays["anchor"], anchor_brightness = progress.anchor
         arrays["anchor_membrane"], arrays["anchor_interior"], background = anchor_brightness
         meta["anchor_background"] = background
     if progress.memory.smoothed is not None:
-        arrays["steps"] = np.stack(progress.memory.steps)
-        arrays["changes"] = np.stack(progress.memory.changes)
-        arrays["smoothed"] = progress.memory.smoothed
+        arrays["steps"] = torch.stack(progress.memory.steps).cpu().numpy()
+        arrays["changes"] = torch.stack(progress.memory.changes).cpu().numpy()
+        arrays["smoothed"] = progress.memory.smoothed.cpu().numpy()
     temporary = path.with_name(path.name + ".partial")
     try:
         with temporary.open("wb") as file:
@@ -112,12 +113,17 @@ def _progress(meta: dict[str, Any], arrays: dict[str, Any]) -> Progress:
         **{name: meta[name] for name in (*_SCALARS, *_HISTORIES)},
     )
     if "gradient" in arrays:
-        progress.here = Evaluation(meta["loss"], arrays["gradient"], brightness, meta["penalty"])
+        progress.here = Evaluation(
+            meta["loss"], torch.from_numpy(arrays["gradient"]), brightness, meta["penalty"]
+        )
     if "anchor" in arrays:
         anchor_brightness = Brightness(
             arrays["anchor_membrane"], arrays["anchor_interior"], meta["anchor_background"]
         )
         progress.anchor = arrays["anchor"], anchor_brightness
     if "steps" in arrays:
-        progress.memory = Memory(list(arrays["steps"]), list(arrays["changes"]), arrays["smoothed"])
+        steps, changes, smoothed = (
+            torch.from_numpy(arrays[name]) for name in ("steps", "changes", "smoothed")
+        )
+        progress.memory = Memory(list(steps), list(changes), smoothed)
     return progress

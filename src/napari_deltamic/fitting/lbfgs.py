@@ -1,6 +1,7 @@
 """Limited-memory BFGS with a smoothing metric and a limit on how far a vertex may move.
 
-Liu and Nocedal (1989), with the preconditioner of the mesh in place of the scaled identity.
+Liu and Nocedal (1989), with the preconditioner of the mesh in place of the scaled identity. All
+vectors are (V, 3) float64 tensors of one device; of their products only what decides is waited for.
 """
 
 from __future__ import annotations
@@ -8,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from napari_deltamic.fitting.preconditioner import Smoother
 from napari_deltamic.fitting.problem import Evaluation
-
-Array = NDArray[np.float64]
 
 _PAIRS = 8
 _SUFFICIENT_DECREASE = 1e-4
@@ -24,23 +22,23 @@ _TRIALS = 6
 _FIRST_STEP = 0.3
 
 
-def _dot(a: Array, b: Array) -> float:
-    # BLAS would wake threads that spin; for vectors this short they cost more than they save.
-    return float(np.einsum("vi,vi->", a, b))
+def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    # Not torch.dot: its rounding depends on where in memory the numbers lie.
+    return (a * b).sum()
 
 
 @dataclass
 class Memory:
     """The last steps and what they did to the gradient; ``smoothed`` is P y of the newest."""
 
-    steps: list[Array] = field(default_factory=list)
-    changes: list[Array] = field(default_factory=list)
-    smoothed: Array | None = None
+    steps: list[torch.Tensor] = field(default_factory=list)
+    changes: list[torch.Tensor] = field(default_factory=list)
+    smoothed: torch.Tensor | None = None
 
-    def remember(self, step: Array, change: Array, smooth: Smoother) -> None:
+    def remember(self, step: torch.Tensor, change: torch.Tensor, smooth: Smoother) -> None:
         """Add a pair, unless it shows no positive curvature."""
         curvature = _dot(step, change)
-        if curvature > 1e-10 * np.sqrt(_dot(step, step) * _dot(change, change)):
+        if curvature > 1e-10 * torch.sqrt(_dot(step, step) * _dot(change, change)):
             self.steps = [*self.steps, step][-_PAIRS:]
             self.changes = [*self.changes, change][-_PAIRS:]
             self.smoothed = smooth(change)
@@ -49,9 +47,17 @@ class Memory:
         """Drop all pairs."""
         self.steps, self.changes, self.smoothed = [], [], None
 
-    def direction(self, gradient: Array, smooth: Smoother) -> Array:
+    def on(self, device: torch.device) -> Memory:
+        """Return the same on a device."""
+        return Memory(
+            [step.to(device) for step in self.steps],
+            [change.to(device) for change in self.changes],
+            None if self.smoothed is None else self.smoothed.to(device),
+        )
+
+    def direction(self, gradient: torch.Tensor, smooth: Smoother) -> torch.Tensor:
         """Return the quasi-Newton step (the two-loop recursion)."""
-        remaining = gradient.copy()
+        remaining = gradient.clone()
         pairs = [
             (step, change, 1.0 / _dot(step, change))
             for step, change in zip(self.steps, self.changes, strict=True)
@@ -63,20 +69,20 @@ class Memory:
         result = smooth(remaining)
         if self.smoothed is not None:
             step, change, inverse = pairs[-1]
-            result /= inverse * _dot(change, self.smoothed)
+            result = result / (inverse * _dot(change, self.smoothed))
         for (step, change, inverse), factor in zip(pairs, reversed(factors), strict=True):
-            result += step * (factor - inverse * _dot(change, result))
+            result = result + step * (factor - inverse * _dot(change, result))
         return -result
 
 
 def step(
-    evaluate: Callable[[Array], Evaluation],
-    position: Array,
+    evaluate: Callable[[torch.Tensor], Evaluation],
+    position: torch.Tensor,
     here: Evaluation,
     memory: Memory,
     smooth: Smoother,
     farthest: float,
-) -> tuple[Array, Evaluation] | None:
+) -> tuple[torch.Tensor, Evaluation] | None:
     """Take one step downhill; None if there is none.
 
     Parameters
@@ -96,12 +102,12 @@ def step(
     """
     while True:
         direction = memory.direction(here.gradient, smooth)
-        longest = float(np.sqrt(np.square(direction).sum(axis=1).max()))
+        longest = float(direction.square().sum(dim=1).max().sqrt())
         if not memory.steps and longest > 0:
-            direction *= _FIRST_STEP * farthest / longest
+            direction = direction * (_FIRST_STEP * farthest / longest)
         elif longest > farthest:
-            direction *= farthest / longest
-        slope = _dot(direction, here.gradient)
+            direction = direction * (farthest / longest)
+        slope = float(_dot(direction, here.gradient))
         length = 1.0
         for _ in range(_TRIALS if slope < 0 else 0):
             moved = position + length * direction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from napari_deltamic.fitting import lbfgs
 from napari_deltamic.fitting.overlap import overlap
@@ -97,19 +97,22 @@ def run_leg(
         Why the leg ended.
     """
     weighted, several = _weighted(stage, settings), _several(progress.brightness)
-    reach = settings.smoothing / stage.cutoff / stage.edge_length
-    smooth = smoother(progress.mesh, reach**2)
-    yield False
-    prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order)
     problem = leg_problem(progress, stack, box, psf, stage, settings)
+    device = problem.transform.device
     yield False
-    topology = topology_of(progress.mesh, problem.transform.device)
+    reach = settings.smoothing / stage.cutoff / stage.edge_length
+    smooth = smoother(progress.mesh, reach**2, device)
+    yield False
+    prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order, device)
+    topology = topology_of(progress.mesh, device)
     apart = overlap(progress.mesh, topology, stage, box, stack.spacing, progress.backend)
     if progress.anchor is not None:
         problem = reweighted(problem, model_image(problem, *progress.anchor, topology, stack))
+    progress.to(device)
+    vertices = torch.tensor(progress.mesh.vertices, device=device)
     yield False
 
-    def evaluated(vertices: NDArray[np.float64]) -> Evaluation:
+    def evaluated(vertices: torch.Tensor) -> Evaluation:
         misfit = evaluate(problem, vertices, topology, progress.brightness)
         rough, slope = prior.energy(vertices)
         penalty, gradient = progress.noise * rough, misfit.gradient + progress.noise * slope
@@ -121,14 +124,13 @@ def run_leg(
     # With far more data than vertices most of the loss is noise, and gains are a small part.
     share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / problem.size)
     while not (reason := _ended(progress, longest, tolerance, share)):
-        vertices = progress.mesh.vertices
         if progress.leg_iteration % _RENEWAL == 0:
             if several:
                 progress.brightness = solve_brightness(
                     problem, vertices, topology, progress.brightness
                 )
             if weighted:
-                progress.anchor = vertices, evaluated(vertices).brightness
+                progress.anchor = progress.mesh.vertices, evaluated(vertices).brightness
                 model = model_image(problem, *progress.anchor, topology, stack)
                 problem = reweighted(problem, model)
             # Early on the misfit is shape that is yet to be found, not noise.
@@ -154,7 +156,7 @@ def run_leg(
             reason = "found no step that lowers the loss any more"
             break
         vertices, progress.here = taken
-        progress.mesh = progress.mesh.with_vertices(vertices)
+        progress.mesh = progress.mesh.with_vertices(vertices.cpu().numpy())
         progress.brightness = progress.here.brightness
         progress.leg_losses.append(progress.here.loss)
         progress.loss_history.append(progress.here.loss)

@@ -42,43 +42,41 @@ class Overlap(NamedTuple):
     topology: Topology
     jump: torch.Tensor
     """(F,) step of the summed indicator across each face."""
-    component: NDArray[np.int64]
-    """(V,) connected part of the mesh that each vertex belongs to."""
+    components: list[torch.Tensor]
+    """Vertices of each connected part of the mesh."""
 
-    def energy(self, vertices: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def energy(self, vertices: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Return the penalty and its gradient.
 
         Parameters
         ----------
         vertices
-            (V, 3) in um from the centre of voxel 0.
+            (V, 3) float64 in um from the centre of voxel 0.
 
         Returns
         -------
-        float, ndarray
+        float, Tensor
             The penalty, relative to all bodies' volume, and (V, 3) its gradient per um.
         """
         if not self._boxes_meet(vertices):
-            return 0.0, np.zeros_like(vertices)
-        device = self.transform.device
-        positions = torch.tensor(vertices, dtype=torch.float32, device=device, requires_grad=True)
+            return 0.0, torch.zeros_like(vertices)
+        positions = vertices.to(self.transform.device, torch.float32).requires_grad_()
         modes = self.transform(positions, self.topology.faces, None, self.jump) * self.blur
         spacing = self.transform.lengths / self.grid
         bodies = image_of_modes(modes, self.grid, spacing, self.grid)
         excess = torch.relu(bodies - (1.0 + _ALLOWANCE)).square().mean()
         # Their volume, from the mode at frequency zero, is held fixed: to grow is no way out.
-        share = float(modes[0, 0, 0].real.detach()) / float(np.prod(self.transform.lengths))
+        share = modes[0, 0, 0].real.detach() / float(np.prod(self.transform.lengths))
         penalty = excess * (_STRENGTH / share)
         (gradient,) = torch.autograd.grad(penalty, positions)
-        return float(penalty.detach()), gradient.double().cpu().numpy()
+        return float(penalty.detach()), gradient.to(vertices)
 
-    def _boxes_meet(self, vertices: NDArray[np.float64]) -> bool:
-        order = np.argsort(self.component, kind="stable")
-        starts = np.searchsorted(self.component[order], np.arange(self.component.max() + 1))
-        lower = np.minimum.reduceat(vertices[order], starts)
-        upper = np.maximum.reduceat(vertices[order], starts)
-        meet = ((lower[:, None] <= upper[None]) & (upper[:, None] >= lower[None])).all(axis=2)
-        return bool(meet.sum() > len(starts))
+    def _boxes_meet(self, vertices: torch.Tensor) -> bool:
+        corners = [vertices[part] for part in self.components]
+        lower = torch.stack([part.amin(dim=0) for part in corners])
+        upper = torch.stack([part.amax(dim=0) for part in corners])
+        meet = ((lower[:, None] <= upper) & (upper[:, None] >= lower)).all(dim=2)
+        return int(meet.sum()) > len(corners)
 
 
 def overlap(
@@ -104,7 +102,10 @@ def overlap(
         blur = sharp.otf(transform.frequencies().float()).to(transform.device)
     ones = np.ones(len(mesh.regions), np.float32)
     jump = torch.from_numpy(interior_jumps(topology, ones))
-    return Overlap(transform, blur, (z, y, x), topology, jump, component)
+    order = np.argsort(component, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
+    components = [torch.from_numpy(part).to(transform.device) for part in parts]
+    return Overlap(transform, blur, (z, y, x), topology, jump, components)
 
 
 def _points(band: int) -> int:

@@ -3,20 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from napari_deltamic.fitting.matrices import device_rows
 from napari_deltamic.mesh import TriangleMesh, graph_laplacian
 
-Smoother = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Smoother = Callable[[torch.Tensor], torch.Tensor]
+
+# The polynomial's largest error, beside a largest value of 1.
+_PRECISION = 3e-3
 
 
-def smoother(mesh: TriangleMesh, smoothing: float) -> Smoother:
-    """Return the map g -> (I + smoothing * L)^-2 g for (V, 3) arrays; symmetric and positive."""
-    from scipy.sparse import eye
+def smoother(mesh: TriangleMesh, smoothing: float, device: torch.device) -> Smoother:
+    """Return the map g -> (I + smoothing * L)^-2 g for (V, 3) float64 tensors of a device.
+
+    It is symmetric and positive: exact on the CPU, where it is factorised once, and a polynomial of
+    L on a GPU, where triangular solves are slow.
+    """
+    laplacian = graph_laplacian(mesh).astype(np.float64)
+    if device.type == "cpu":
+        return _factorised(laplacian, smoothing)
+    return _polynomial(laplacian, smoothing, device)
+
+
+def _factorised(laplacian: Any, smoothing: float) -> Smoother:
+    from scipy.sparse import csc_matrix, eye
     from scipy.sparse.linalg import splu
 
-    matrix = eye(len(mesh.vertices), format="csc") + smoothing * graph_laplacian(mesh).tocsc()
+    matrix = eye(laplacian.shape[0], format="csc") + smoothing * csc_matrix(laplacian)
     factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    return lambda gradient: np.asarray(factor.solve(factor.solve(gradient)))
+    return lambda gradient: torch.from_numpy(factor.solve(factor.solve(gradient.numpy())))
+
+
+def _polynomial(laplacian: Any, smoothing: float, device: torch.device) -> Smoother:
+    from scipy.sparse import eye
+
+    # By Gershgorin's theorem no eigenvalue exceeds twice the largest degree.
+    largest = 2.0 * float(laplacian.diagonal().max())
+    rows = device_rows(2.0 / largest * laplacian - eye(laplacian.shape[0]), device)
+    coefficients = inverse_coefficients(smoothing * largest, _PRECISION)
+
+    # Its square is positive, whatever is left of the error.
+    def smooth(gradient: torch.Tensor) -> torch.Tensor:
+        once = rows.chebyshev(coefficients, gradient)
+        return rows.chebyshev(coefficients, once)
+
+    return smooth
+
+
+def inverse_coefficients(reach: float, precision: float) -> NDArray[np.float64]:
+    """Return Chebyshev coefficients of 1 / (1 + reach * x) on [0, 1] mapped to [-1, 1].
+
+    They are known in closed form: with c = 1 + 2 / reach and r = c - sqrt(c^2 - 1) they fall as
+    r^n; the series ends where what is left out is below the precision.
+    """
+    centre = 1.0 + 2.0 / reach
+    root = np.sqrt(centre**2 - 1.0)
+    ratio = centre - root
+    # 1 / (c + t) = (1 + 2 sum of (-r)^n T_n(t)) / root, and 1 / (1 + reach (1 + t) / 2) is
+    # 2 / reach times that.
+    scale = 2.0 / (reach * root)
+    tail = 2.0 * scale / (1.0 - ratio)
+    count = max(2, int(np.ceil(np.log(precision / tail) / np.log(ratio))) + 1)
+    coefficients: NDArray[np.float64] = 2.0 * scale * (-ratio) ** np.arange(count)
+    coefficients[0] /= 2.0
+    return coefficients

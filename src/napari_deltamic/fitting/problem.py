@@ -62,8 +62,8 @@ class Evaluation(NamedTuple):
 
     loss: float
     """Squared residuals, with the problem's weights, over the data's, background removed."""
-    gradient: NDArray[np.float64]
-    """(V, 3) of the loss in the vertices, per um."""
+    gradient: torch.Tensor
+    """(V, 3) float64 of the loss in the vertices, per um, where they lie."""
     brightness: Brightness
     """Scaled to fit best."""
     penalty: float = 0.0
@@ -190,7 +190,7 @@ def _voxel_problem(
 
 
 def evaluate(
-    problem: Problem, vertices: NDArray[np.float64], topology: Topology, brightness: Brightness
+    problem: Problem, vertices: torch.Tensor, topology: Topology, brightness: Brightness
 ) -> Evaluation:
     """Return the misfit with the brightness of each kind and the background at their best.
 
@@ -199,7 +199,7 @@ def evaluate(
     problem
         The stage's problem.
     vertices
-        (V, 3) in um from the centre of voxel 0.
+        (V, 3) float64 in um from the centre of voxel 0.
     topology
         Of the mesh.
     brightness
@@ -212,9 +212,9 @@ def evaluate(
 
 
 def _evaluate(
-    problem: Problem, vertices: NDArray[np.float64], topology: Topology, brightness: Brightness
+    problem: Problem, vertices: torch.Tensor, topology: Topology, brightness: Brightness
 ) -> Evaluation:
-    positions = _positions(problem, vertices).requires_grad_()
+    positions = _positions(problem, vertices).detach().requires_grad_()
     dense = Brightness(_lit(brightness.membrane), _lit(brightness.interior), 0.0)
     columns = []
     if len(dense.membrane):
@@ -243,12 +243,12 @@ def _evaluate(
         dense.interior * next(scale_of) if len(dense.interior) else dense.interior,
         float(scales[-1]) if problem.constant is not None else 0.0,
     )
-    return Evaluation(float(loss.detach()), gradient.double().cpu().numpy(), scaled)
+    return Evaluation(float(loss.detach()), gradient.to(vertices), scaled)
 
 
 def solve_brightness(
     problem: Problem,
-    vertices: NDArray[np.float64],
+    vertices: torch.Tensor | NDArray[np.float64],
     topology: Topology,
     brightness: Brightness,
 ) -> Brightness:
@@ -316,9 +316,9 @@ def _problem(
     constant: torch.Tensor | None,
     size: float,
 ) -> Problem:
-    energy = _inner(target, target)
+    energy = float(_inner(target, target))
     if constant is not None:
-        energy -= _inner(constant, target) ** 2 / _inner(constant, constant)
+        energy -= float(_inner(constant, target)) ** 2 / float(_inner(constant, constant))
     return Problem(transform, transfer, project, target, constant, energy, size)
 
 
@@ -348,23 +348,26 @@ def _rendered(
     return problem.project(modes * problem.transfer)
 
 
-def _positions(problem: Problem, vertices: NDArray[np.float64]) -> torch.Tensor:
-    return torch.tensor(vertices, dtype=torch.float32, device=problem.transform.device)
+def _positions(problem: Problem, vertices: torch.Tensor | NDArray[np.float64]) -> torch.Tensor:
+    if isinstance(vertices, np.ndarray):
+        vertices = torch.tensor(vertices)
+    return vertices.to(problem.transform.device, torch.float32)
 
 
 def _solve(problem: Problem, columns: list[torch.Tensor]) -> NDArray[np.float64]:
     """Return the best nonnegative factor of each column, and the background last if it is free."""
     free = [] if problem.constant is None else [problem.constant]
     everything = [*columns, *free]
-    gram = np.array([[_inner(a, b) for b in everything] for a in everything])
-    moments = np.array([_inner(a, problem.target) for a in everything])
-    return nonnegative_minimum(gram, moments, free=len(free))
+    products = [[_inner(a, b) for b in [*everything, problem.target]] for a in everything]
+    # Together, because each number that is asked of a GPU costs a wait.
+    table = torch.stack([torch.stack(row) for row in products]).double().cpu().numpy()
+    return nonnegative_minimum(table[:, :-1], table[:, -1], free=len(free))
 
 
-def _inner(a: torch.Tensor, b: torch.Tensor) -> float:
+def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     if a.is_complex():
         a, b = torch.view_as_real(a), torch.view_as_real(b)
-    return float(torch.dot(a.reshape(-1), b.reshape(-1)))
+    return torch.dot(a.reshape(-1), b.reshape(-1))
 
 
 def interior_jumps(topology: Topology, interior: NDArray[np.floating]) -> NDArray[np.floating]:

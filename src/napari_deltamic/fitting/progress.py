@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.lbfgs import Memory
@@ -41,6 +42,12 @@ class Progress:
     loss_history: list[float] = field(default_factory=list)
     stage_starts: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def to(self, device: torch.device) -> None:
+        """Move what a leg computes with to a device."""
+        self.memory = self.memory.on(device)
+        if self.here is not None:
+            self.here = self.here._replace(gradient=self.here.gradient.to(device))
 
 
 def begin(mesh: TriangleMesh, label: str, backend: str) -> Progress:

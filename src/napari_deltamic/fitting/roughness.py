@@ -7,45 +7,50 @@ the residual noise this gives the maximum a posteriori estimate, and it vanishes
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
+from napari_deltamic.fitting.matrices import product
 from napari_deltamic.mesh import TriangleMesh, graph_laplacian
 
 
 class Roughness(NamedTuple):
     """The prior on the vertices of one mesh."""
 
-    offset: Any
-    """(V, V) sparse matrix: positions to offsets from the neighbours' mean."""
+    offset: Callable[[torch.Tensor], torch.Tensor]
+    """Maps (V, 3) positions to offsets from the neighbours' mean."""
+    adjoint: Callable[[torch.Tensor], torch.Tensor]
+    """The transposed map."""
     width: float
     """Standard deviation of an offset in um."""
 
-    def energy(self, vertices: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def energy(self, vertices: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Return the sum of squared offsets over their variance, and its gradient.
 
         Parameters
         ----------
         vertices
-            (V, 3) in um.
+            (V, 3) float64 in um.
 
         Returns
         -------
-        float, ndarray
+        float, Tensor
             The energy, and (V, 3) its gradient per um.
         """
-        offsets = self.offset @ vertices / self.width
-        gradient = (2.0 / self.width) * (self.offset.T @ offsets)
-        return float(np.einsum("vi,vi->", offsets, offsets)), gradient
+        offsets = self.offset(vertices) / self.width
+        gradient = (2.0 / self.width) * self.adjoint(offsets)
+        return float((offsets * offsets).sum()), gradient
 
 
-def roughness(mesh: TriangleMesh, width: float, order: int) -> Roughness:
+def roughness(mesh: TriangleMesh, width: float, order: int, device: torch.device) -> Roughness:
     """Return the prior for a mesh; ``width`` is the standard deviation of an offset in um."""
     from scipy.sparse import diags
 
     laplacian = graph_laplacian(mesh)
     degree = np.maximum(laplacian.diagonal(), 1.0)
     once = diags(1.0 / degree) @ laplacian
-    return Roughness((once if order == 1 else once @ once).tocsr(), width)
+    offset = once if order == 1 else once @ once
+    return Roughness(product(offset, device), product(offset.T, device), width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -134,6 +135,8 @@ class DeviceTransform:
         )
         self._sums = torch.zeros(0, dtype=torch.int64, device=device)
         self._incidence: Incidence | None = None
+        # Two threads must not add to the same sums.
+        self._lock = threading.Lock()
 
     def place(self, vertices: torch.Tensor, faces: torch.Tensor) -> Points:
         """Return the quadrature points of a mesh; :meth:`forward` and :meth:`backward` share them.
@@ -232,8 +235,6 @@ class DeviceTransform:
         """Return (C, Z, Y, X) grids of (C, F) masses."""
         components, faces = masses.shape
         cells = components * int(np.prod(self.sizes))
-        if len(self._sums) < cells:
-            self._sums = torch.zeros(cells, dtype=torch.int64, device=self.device)
         total = masses.abs().sum(dim=1).amax().reshape(1)
         total = torch.where(total > 0, total, torch.ones_like(total))
         scaled = (masses / total).to(self.dtype).contiguous()
@@ -241,9 +242,12 @@ class DeviceTransform:
         place = np.int64(count), points.face_of, points.nodes, points.arguments, points.shares
         what = np.int32(components), np.int64(faces), scaled, self._coefficients
         sizes = self._size_arguments
-        self._launch("spread", count * self.width**2, *place, *what, *sizes, self._sums)
         grids = self._empty(components, *self.sizes)
-        self._launch("settle", cells, total.to(self.dtype), self._sums, grids)
+        with self._lock:
+            if len(self._sums) < cells:
+                self._sums = torch.zeros(cells, dtype=torch.int64, device=self.device)
+            self._launch("spread", count * self.width**2, *place, *what, *sizes, self._sums)
+            self._launch("settle", cells, total.to(self.dtype), self._sums, grids)
         return grids
 
     def _gather(
@@ -275,12 +279,13 @@ class DeviceTransform:
 
     def _at_vertices(self, points: Points, corners: torch.Tensor) -> torch.Tensor:
         vertices, faces = points.vertices, points.faces
+        around = self._incidence
         # A fit moves one set of faces many times; that it is kept here guards its address.
-        if self._incidence is None or not _same(self._incidence.faces, faces):
-            self._incidence = incidence(faces, len(vertices))
+        same = around is not None and _same(around.faces, faces)
+        if around is None or not same or len(around.starts) != len(vertices) + 1:
+            around = self._incidence = incidence(faces, len(vertices))
         gradient = self._empty(len(vertices), 3)
-        around = self._incidence.order, self._incidence.starts
-        self._launch("vertex_sums", len(vertices), *around, corners, gradient)
+        self._launch("vertex_sums", len(vertices), around.order, around.starts, corners, gradient)
         return gradient
 
     def _empty(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_deltamic.meshft.band import mode_indices
-from napari_deltamic.meshft.cuda.device_transform import Launch
+from napari_deltamic.meshft.cuda.device_transform import Launch, incidence
 
 
 class DirectGradients(NamedTuple):
@@ -117,29 +117,12 @@ class DirectTransform:
         self._launch("direct_gradients", count, *sizes, *self._frequencies, *mesh, pull, *found)
         by_corner, by_membrane, by_jump = found
         by_vertex = self._empty(len(vertices), 3)
-        incidence = corners_at_vertices(faces, len(vertices))
-        self._launch("vertex_sums", len(vertices), *incidence, by_corner, by_vertex)
+        _, *around = incidence(faces, len(vertices))
+        self._launch("vertex_sums", len(vertices), *around, by_corner, by_vertex)
         return DirectGradients(by_vertex, by_membrane, by_jump)
 
     def _empty(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         return torch.empty(shape, dtype=dtype or self.dtype, device=self.device)
-
-
-def corners_at_vertices(
-    faces: torch.Tensor, vertex_count: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (3F,) the faces' corners sorted by vertex, and (V + 1,) where each vertex's begin.
-
-    Parameters
-    ----------
-    faces
-        (F, 3) vertex indices.
-    vertex_count
-        V.
-    """
-    ordered, order = torch.sort(faces.ravel(), stable=True)
-    numbers = torch.arange(vertex_count + 1, device=faces.device)
-    return order, torch.searchsorted(ordered, numbers)
 
 
 def _full(density: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:

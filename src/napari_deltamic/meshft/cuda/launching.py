@@ -10,6 +10,7 @@ import torch
 
 from napari_deltamic.meshft.cuda.device_transform import Launch
 from napari_deltamic.meshft.cuda.source import kernel_source, macros
+from napari_deltamic.meshft.simd import WIDTH
 
 _THREADS = 256
 # A loop over indices needs no more blocks than keep every processor busy.
@@ -33,6 +34,12 @@ def cupy_launch(device: torch.device, dtype: str, width: int, terms: int) -> Lau
             kernels.get_function(name)((blocks,), (_THREADS,), packed)
 
     return launch
+
+
+def common_launch(device: torch.device) -> Launch:
+    """Return what runs the kernels that do not depend on the transform's precision."""
+    width = WIDTH["float32"]
+    return cupy_launch(device, "float32", width, width)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-_PARTS = ("common.cuh", "spread.cu", "band.cu", "gather.cu", "direct.cu")
+_PARTS = ("common.cuh", "spread.cu", "band.cu", "gather.cu", "direct.cu", "sparse.cu")
 _REAL = {"float32": "float", "float64": "double"}
 
 KERNELS = (
@@ -19,6 +19,8 @@ KERNELS = (
     "vertex_sums",
     "direct_modes",
     "direct_gradients",
+    "multiply_rows",
+    "chebyshev_step",
 )
 """Names of the kernels in the source."""
 

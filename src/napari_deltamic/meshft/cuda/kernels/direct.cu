@@ -80,7 +80,7 @@ __device__ inline Complex face_mean(
     return times(phase, mixed(p, below.whole, q, above.whole));
 }
 
-// What the divergence theorem multiplies a mode by, along one axis, but for its i.
+// What the divergence theorem makes of k, or of its product with a normal, but for a factor of i.
 __device__ inline double divergence(double k, double squared) {
     return squared > 0.0 ? k / (2.0 * PI * squared) : 0.0;
 }

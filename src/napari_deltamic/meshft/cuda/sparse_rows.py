@@ -1,0 +1,60 @@
+"""Sparse matrices of a mesh on a CUDA device, times (V, 3) vectors, always summed in one order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_deltamic.meshft.cuda.device_transform import Launch
+
+
+class SparseRows:
+    """A square sparse matrix on a device.
+
+    Parameters
+    ----------
+    matrix
+        SciPy sparse matrix.
+    device
+        Where it is used.
+    launch
+        Runs the kernels.
+    """
+
+    def __init__(self, matrix: Any, device: torch.device, launch: Launch) -> None:
+        rows = matrix.tocsr()
+        self._count = rows.shape[0]
+        self._launch = launch
+        self._rows = (
+            torch.tensor(rows.indptr, dtype=torch.int64, device=device),
+            torch.tensor(rows.indices, dtype=torch.int64, device=device),
+            torch.tensor(rows.data, dtype=torch.float64, device=device),
+        )
+
+    def product(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the matrix times (V, 3) float64."""
+        result = torch.empty_like(x)
+        self._launch("multiply_rows", self._count, *self._rows, x.contiguous(), result)
+        return result
+
+    def chebyshev(self, coefficients: NDArray[np.float64], x: torch.Tensor) -> torch.Tensor:
+        """Return a polynomial of the matrix, whose eigenvalues lie in [-1, 1], times (V, 3).
+
+        Parameters
+        ----------
+        coefficients
+            At least two, of the Chebyshev polynomials.
+        x
+            (V, 3) float64.
+        """
+        previous = x.clone()
+        current = self.product(x)
+        result = float(coefficients[0]) * previous + float(coefficients[1]) * current
+        for coefficient in coefficients[2:]:
+            step = np.float64(coefficient), current, previous, result
+            self._launch("chebyshev_step", self._count, *self._rows, *step)
+            previous, current = current, previous
+        return result
