@@ -17,6 +17,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?=
 GPU ?= gpu
+# cuFINUFFT is a peer to measure against.
+GPU_BENCH ?= cufinufft
 
 # The environment variable, not -c, so that the build environments that pip makes obey it too;
 # relative, because pip splits it at spaces.

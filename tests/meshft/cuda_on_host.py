@@ -27,7 +27,7 @@ from napari_deltamic.meshft.simd import WIDTH
 _STAND_IN = Path(__file__).with_name("cuda_stand_in.h")
 # Removed when the interpreter ends.
 _FOLDER = tempfile.TemporaryDirectory(prefix="cuda-on-host-")
-_SCALARS = {np.int32: ctypes.c_int, np.int64: ctypes.c_longlong}
+_SCALARS = {np.int32: ctypes.c_int, np.int64: ctypes.c_longlong, np.float64: ctypes.c_double}
 
 
 @cache
@@ -62,7 +62,7 @@ def _as_c(value: Any) -> Any:
         assert value.is_contiguous()
         assert not value.is_conj()
         return ctypes.c_void_p(value.data_ptr())
-    return _SCALARS[type(value)](int(value))
+    return _SCALARS[type(value)](value.item())
 
 
 def transform_on_host(
@@ -95,12 +95,15 @@ class Lit(NamedTuple):
 
 
 def lit(mesh: TriangleMesh, label: str, dtype: torch.dtype) -> Lit:
-    vertices = torch.from_numpy(np.array(mesh.vertices, order="C")).to(dtype)
+    vertices, faces = (
+        torch.from_numpy(np.array(part, order="C")) for part in (mesh.vertices, mesh.faces)
+    )
+    vertices = vertices.to(dtype)
     parts = (
         per_face("density", density, len(mesh.faces), vertices).contiguous()
         for density in densities(label, mesh, dtype)
     )
-    return Lit(vertices, torch.from_numpy(np.array(mesh.faces)), *parts)
+    return Lit(vertices, faces, *parts)
 
 
 def random_cotangent(where: Box, dtype: torch.dtype, seed: int = 0) -> torch.Tensor:

@@ -150,3 +150,14 @@ def test_any_kind_of_cotangent(part: str) -> None:
         "abs": lambda modes: modes[1:, :, ::2].abs().sum(),
     }[part]
     assert check(lambda v: loss(transform(v, faces, 1.0)), vertices)
+
+
+def test_a_mesh_that_was_changed_in_between_is_refused() -> None:
+    # The backward pass uses what the forward pass found out about the mesh.
+    vertices, faces = crumpled()
+    moved = vertices.requires_grad_() * 1.0
+    loss = SMALL.transform(1e-9)(moved, faces, 1.0).abs().sum()
+    with torch.no_grad():
+        moved += 0.1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

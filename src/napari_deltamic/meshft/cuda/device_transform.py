@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,7 +14,8 @@ from napari_deltamic.meshft.kernel import spreading_kernel, upsampling_for
 from napari_deltamic.meshft.quadrature import quadrature_tables
 from napari_deltamic.meshft.simd import WIDTH
 
-_MOST_POINTS = 2e9
+# Each takes 48 bytes; far more than any mesh of a fit has.
+_MOST_POINTS = 2e8
 
 Launch = Callable[..., None]
 """Runs a kernel: its name, how many indices it has, then its arguments after the count.
@@ -66,7 +66,9 @@ def incidence(faces: torch.Tensor, vertex_count: int) -> Incidence:
 
 
 class DeviceTransform:
-    """Transform of meshes in one box, band and precision; keeps its grids between calls.
+    """Transform of meshes in one box, band and precision.
+
+    What it allocates comes from torch's pool, which keeps it for the next call.
 
     Parameters
     ----------
@@ -133,10 +135,8 @@ class DeviceTransform:
             ),
             *(self._put(axis / length) for axis, length in zip(modes, lengths, strict=True)),
         )
-        self._sums = torch.zeros(0, dtype=torch.int64, device=device)
         self._incidence: Incidence | None = None
         # Two threads must not add to the same sums.
-        self._lock = threading.Lock()
 
     def place(self, vertices: torch.Tensor, faces: torch.Tensor) -> Points:
         """Return the quadrature points of a mesh; :meth:`forward` and :meth:`backward` share them.
@@ -243,11 +243,9 @@ class DeviceTransform:
         what = np.int32(components), np.int64(faces), scaled, self._coefficients
         sizes = self._size_arguments
         grids = self._empty(components, *self.sizes)
-        with self._lock:
-            if len(self._sums) < cells:
-                self._sums = torch.zeros(cells, dtype=torch.int64, device=self.device)
-            self._launch("spread", count * self.width**2, *place, *what, *sizes, self._sums)
-            self._launch("settle", cells, total.to(self.dtype), self._sums, grids)
+        sums = torch.zeros(cells, dtype=torch.int64, device=self.device)
+        self._launch("spread", count * self.width**2, *place, *what, *sizes, sums)
+        self._launch("settle", cells, total.to(self.dtype), sums, grids)
         return grids
 
     def _gather(

@@ -87,11 +87,8 @@ extern "C" __global__ void spread(
     }
 }
 
-// Turn the sums into numbers, and clear them for the next mesh.
+// Turn the sums into numbers.
 extern "C" __global__ void settle(
-    long long count, const REAL *total, unsigned long long *sums, REAL *grids) {
-    EACH(i, count) {
-        grids[i] = (REAL)(long long)sums[i] * (REAL)(1.0 / STEPS_A_UNIT) * total[0];
-        sums[i] = 0;
-    }
+    long long count, const REAL *total, const unsigned long long *sums, REAL *grids) {
+    EACH(i, count) grids[i] = (REAL)(long long)sums[i] * (REAL)(1.0 / STEPS_A_UNIT) * total[0];
 }
