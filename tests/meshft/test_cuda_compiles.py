@@ -17,8 +17,8 @@ except pathfinder.DynamicLibNotFoundError:
     pytest.skip("no NVRTC to compile with", allow_module_level=True)
 
 
-def compiled(source: str, dtype: str, architecture: str) -> bytes:
-    width = WIDTH[dtype]
+def compiled(source: str, dtype: str, architecture: str, width: int | None = None) -> bytes:
+    width = width or WIDTH[dtype]
     defined = list(macros(dtype, width, width).items())
     options = cuda.ProgramOptions(arch=architecture, std="c++17", define_macro=defined)
     return bytes(cuda.Program(source, "c++", options).compile("cubin").code)
@@ -34,6 +34,11 @@ def entries(cubin: bytes) -> list[str]:
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 def test_every_kernel_compiles(dtype: str, architecture: str) -> None:
     assert entries(compiled(kernel_source(), dtype, architecture)) == sorted(KERNELS)
+
+
+@pytest.mark.parametrize("width", [4, 16])
+def test_the_narrowest_and_the_widest_kernel_compile(width: int) -> None:
+    assert compiled(kernel_source(), "float32", "sm_90", width)
 
 
 def test_a_mistake_is_found() -> None:

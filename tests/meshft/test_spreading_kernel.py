@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deltamic.meshft.kernel import relative_error, spreading_kernel, upsampling_for
+from napari_deltamic.meshft.kernel import (
+    narrowest_kernel,
+    relative_error,
+    spreading_kernel,
+    upsampling_for,
+)
 
 WIDTHS = st.sampled_from([8, 16])
 UPSAMPLINGS = st.sampled_from([1.15, 1.25, 1.5, 2.0, 2.5])
@@ -84,3 +89,21 @@ def test_a_finer_tolerance_asks_for_a_finer_grid(width: int) -> None:
 def test_a_tolerance_out_of_reach_is_refused() -> None:
     with pytest.raises(ValueError, match=r"tolerance: this precision reaches 2e-07 at best"):
         upsampling_for(8, 1e-9, ROUNDING[8])
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6, 1e-9, 1e-12])
+def test_the_narrowest_kernel_reaches_the_tolerance_and_no_narrower_does(tolerance: float) -> None:
+    rounding = ROUNDING[16]
+    kernel = narrowest_kernel(tolerance, rounding)
+    assert relative_error(kernel, rounding) <= tolerance
+    assert kernel.upsampling <= 1.6
+    if kernel.width > 4:
+        for upsampling in (1.15, 1.3, 1.5, 1.6):
+            narrower = spreading_kernel(kernel.width - 1, upsampling)
+            assert relative_error(narrower, rounding) > tolerance
+
+
+def test_a_tolerance_beyond_every_kernel_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tolerance: this precision reaches .* at best"):
+        narrowest_kernel(1e-8, ROUNDING[8])
+    assert narrowest_kernel(5e-7, ROUNDING[8]).upsampling > 1.6

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 # The grids that a kernel may be used on; the error is estimated for a band of this many modes.
 _UPSAMPLINGS = (1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.2, 2.5)
 _TYPICAL_BAND = 32
+_WIDTHS = range(4, 17)
+# Beyond, a finer grid costs more than the nodes that a narrower kernel saves.
+_MODERATE = 1.6
 # Measured: the rounding of sums and FFTs against one rounding a node.
 _ROUNDINGS = 3.0
 
@@ -65,7 +68,36 @@ def upsampling_for(width: int, tolerance: float, rounding: float) -> float:
         error = relative_error(spreading_kernel(width, upsampling), rounding)
         if error <= tolerance:
             return upsampling
-    raise ValueError(
+    raise _beyond_precision(error)
+
+
+@cache
+def narrowest_kernel(tolerance: float, rounding: float) -> SpreadingKernel:
+    """Return the narrowest kernel that reaches a tolerance without a grid much finer than the band.
+
+    Parameters
+    ----------
+    tolerance, rounding
+        Those of :func:`upsampling_for`.
+
+    Raises
+    ------
+    ValueError
+        If no kernel reaches the tolerance in this precision.
+    """
+    errors = []
+    for finest in (_MODERATE, max(_UPSAMPLINGS)):
+        for width in _WIDTHS:
+            for upsampling in (one for one in _UPSAMPLINGS if one <= finest):
+                kernel = spreading_kernel(width, upsampling)
+                errors.append(relative_error(kernel, rounding))
+                if errors[-1] <= tolerance:
+                    return kernel
+    raise _beyond_precision(min(errors))
+
+
+def _beyond_precision(error: float) -> ValueError:
+    return ValueError(
         f"tolerance: this precision reaches {2 * error:.0e} at best; ask for no less, or pass the "
         "vertices as float64"
     )

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from napari_deltamic.meshft.band import fine_grid_size, mode_indices
-from napari_deltamic.meshft.kernel import spreading_kernel, upsampling_for
+from napari_deltamic.meshft.kernel import narrowest_kernel
 from napari_deltamic.meshft.quadrature import quadrature_tables
-from napari_deltamic.meshft.simd import WIDTH
 
 # Each takes 48 bytes; far more than any mesh of a fit has.
 _MOST_POINTS = 2e8
@@ -98,13 +97,12 @@ class DeviceTransform:
     ) -> None:
         self.dtype, self.device, self.lengths = dtype, device, lengths
         name = str(dtype).removeprefix("torch.")
-        self.width = WIDTH[name]
-        rounding = 0.5 * torch.finfo(dtype).eps
-        upsampling = upsampling_for(self.width, 0.5 * tolerance, rounding)
-        sizes = [fine_grid_size(k, upsampling, self.width) for k in band]
+        # Additions to the grid are what costs, and no vector unit asks for one width.
+        kernel = narrowest_kernel(0.5 * tolerance, 0.5 * torch.finfo(dtype).eps)
+        self.width = kernel.width
+        sizes = [fine_grid_size(k, kernel.upsampling, self.width) for k in band]
         self.sizes = sizes[0], sizes[1], sizes[2]
         self._size_arguments = tuple(np.int32(size) for size in sizes)
-        kernel = spreading_kernel(self.width, upsampling)
         powers = np.arange(1, len(kernel.coefficients))[:, None]
         self._launch = make_launch(name, self.width, len(kernel.coefficients))
         self._coefficients = self._put(kernel.coefficients, dtype)
