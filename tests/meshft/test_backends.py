@@ -206,7 +206,8 @@ def test_launching_covers_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def __exit__(self, *error: object) -> None: ...
 
-    cupy.cuda = SimpleNamespace(Device=Context, ExternalStream=Context)  # type: ignore[attr-defined]
+    stream_of = SimpleNamespace(from_external=lambda stream: Context(*stream.__cuda_stream__()))
+    cupy.cuda = SimpleNamespace(Device=Context, Stream=stream_of)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     launch = launching.cupy_launch(torch.device("cuda", 1), "float32", 8, 8)
     launch("spread", 1000, np.int32(5))
@@ -214,4 +215,4 @@ def test_launching_covers_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
     ((grid, block, arguments),) = calls
     assert grid[0] * block[0] >= 1000
     assert arguments == (1000, 5)
-    assert entered == [(1,), (7, 1)]
+    assert entered == [(1,), (0, 7)]

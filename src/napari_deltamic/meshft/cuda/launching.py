@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +28,8 @@ def cupy_launch(device: torch.device, dtype: str, width: int, terms: int) -> Lau
         if count == 0:
             return
         blocks = min(-(-count // _THREADS), _MOST_BLOCKS)
-        stream = torch.cuda.current_stream(device).cuda_stream
-        with cupy.cuda.Device(number), cupy.cuda.ExternalStream(stream, number):
+        stream = _Stream(torch.cuda.current_stream(device).cuda_stream)
+        with cupy.cuda.Device(number), cupy.cuda.Stream.from_external(stream):
             packed = (np.int64(count), *(_packed(argument) for argument in arguments))
             kernels.get_function(name)((blocks,), (_THREADS,), packed)
 
@@ -40,6 +40,16 @@ def common_launch(device: torch.device) -> Launch:
     """Return what runs the kernels that do not depend on the transform's precision."""
     width = WIDTH["float32"]
     return cupy_launch(device, "float32", width, width)
+
+
+class _Stream(NamedTuple):
+    """A stream as CUDA's libraries hand it to each other; older torch has no method for it."""
+
+    address: int
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        version = 0
+        return version, self.address
 
 
 @cache
