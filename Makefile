@@ -2,7 +2,7 @@
 #   make demo    install, then run the demonstration into demo-output/
 #   make test    install (system packages too, on Debian as root or with sudo), then every check
 # The rest, one check each: lint types layers docs tests; and format, bench, hooks, clean.
-# With a CUDA device, GPU=gpu for CUDA 12 or GPU=gpu13:
+# With a CUDA device, in an environment of their own (GPU=gpu for a torch of CUDA 12):
 #   make test-gpu     the transform's and the fit's tests on the device
 #   make bench-gpu    the table of docs/benchmarks.md
 
@@ -16,9 +16,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_OPTIONS ?=
-GPU ?= gpu
-# cuFINUFFT is a peer to measure against.
-GPU_BENCH ?= cufinufft
+GPU ?= gpu13
+GPU_VENV := .venv-$(GPU)
 
 # The environment variable, not -c, so that the build environments that pip makes obey it too;
 # relative, because pip splits it at spaces.
@@ -64,13 +63,16 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/napari-deltamic benchmark
-	for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+	for program in $(filter-out benchmarks/bench_gpu.py,$(wildcard benchmarks/bench_*.py)); do echo "== $$program"; $(BIN)/python "$$program"; done
 
-test-gpu: $(VENV)/.installed-gpu
-	$(BIN)/python -m pytest --gpu tests/meshft tests/imaging tests/fitting $(PYTEST_OPTIONS)
+# No window opens there, so no Qt is installed that pytest-qt could find.
+test-gpu: $(GPU_VENV)/.installed
+	$(GPU_VENV)/bin/python -m pytest -p no:pytest-qt --gpu tests/meshft tests/imaging tests/fitting \
+		$(PYTEST_OPTIONS)
 
-bench-gpu: $(VENV)/.installed-gpu
-	$(BIN)/python benchmarks/bench_gpu.py
+bench-gpu: $(GPU_VENV)/.installed
+	$(GPU_VENV)/bin/python -m pip install -qq cufinufft
+	$(GPU_VENV)/bin/python benchmarks/bench_gpu.py
 
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
@@ -101,12 +103,12 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(INSTALL) --no-build-isolation meshft==1.1.0
 	@touch $@
 
-# Torch's own constraint is a CPU build's, so a GPU machine takes what its CUDA needs.
-$(VENV)/.installed-gpu: export PIP_CONSTRAINT :=
-$(VENV)/.installed-gpu: pyproject.toml $(VENV)/.created
-	$(INSTALL) -e '.[test,$(GPU)]' $(GPU_BENCH)
+# Pins of CUDA's parts by torch and by CuPy must agree: the constraint's torch is of CUDA 13.
+$(GPU_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(GPU_VENV)
+	$(if $(filter gpu,$(GPU)),PIP_CONSTRAINT=) $(GPU_VENV)/bin/python -m pip install -qq -e '.[test,$(GPU)]'
 	@touch $@
 
 clean:
-	rm -rf build dist docs/_build demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv-gpu .venv-gpu13 build dist docs/_build demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache

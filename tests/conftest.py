@@ -24,7 +24,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--gpu", action="store_true", help="insist on a CUDA device, which then computes everything"
+        "--gpu", action="store_true", help="fail where there is no CUDA device to test"
     )
 
 

@@ -64,4 +64,4 @@ def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(backends.CpuBackend, "forward", fail)
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        ball().fit(SETTINGS)
+        fitted(ball(), "cpu")

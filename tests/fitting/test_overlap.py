@@ -69,9 +69,9 @@ def test_a_body_with_a_cavity_for_another_does_not_overlap_it() -> None:
 def test_gradient() -> None:
     mesh = two(1.3)
     found = prior(mesh)
-    # Smooth moves, since the computation is in single precision, that keep the volumes.
+    # Smooth moves, since the computation is in single precision.
     moves = [np.broadcast_to(along, mesh.vertices.shape) for along in ((0, 0, 1.0), (0, 1.0, 0.3))]
-    moves.append((mesh.vertices - [2.0, 2.0, 3.3]) * [0.5, 0.5, -1.0])
+    moves += [mesh.vertices - [2.0, 2.0, 3.3], (mesh.vertices - [2.0, 2.0, 3.3]) * [1.0, 0.5, -1.0]]
     second = np.arange(len(mesh.vertices))[:, None] >= len(mesh.vertices) // 2
     step = 1e-2
     for move in (np.where(second, each, 0.0) for each in moves):

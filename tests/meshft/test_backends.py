@@ -24,9 +24,9 @@ MESH = icosphere((4.0, 5.0, 6.0), 2.0, 2)
 @pytest.fixture
 def asked_anew():
     """Forget what was found out about CUDA, before and after."""
-    cuda_obstacle.cache_clear()
+    availability._obstacle.cache_clear()
     yield
-    cuda_obstacle.cache_clear()
+    availability._obstacle.cache_clear()
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def on_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(availability, "cuda_obstacle", lambda: "")
     monkeypatch.setattr(availability, "cuda_name", lambda device: "stand-in")
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     make = cuda_backend.CudaBackend
 
     def on_cpu(*arguments: object, device: torch.device) -> cuda_backend.CudaBackend:
@@ -107,6 +108,8 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch, result: int) -> None:
     cupy.zeros = lambda count, dtype: np.full(count, result, dtype)  # type: ignore[attr-defined]
     cupy.RawKernel = lambda code, name: lambda *launch: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "cupy", cupy)
+    ones = torch.ones
+    monkeypatch.setattr(torch, "ones", lambda *shape, device=None: ones(*shape))
 
 
 def test_without_cupy(asked_anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +170,23 @@ def test_the_cuda_backend_is_one_differentiable_operation(on_host: None, dtype) 
         assert relative_error(one, other) < 1e-5
 
 
+def test_a_device_that_torch_has_no_kernels_for(
+    asked_anew: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_cupy(monkeypatch, 1)
+
+    def fail(*shape: int, device: str) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch, "ones", fail)
+    assert cuda_obstacle().startswith("a trial kernel failed (CUDA error: no kernel image")
+
+
+def test_a_device_that_is_not_there(on_host: None) -> None:
+    with pytest.raises(ValueError, match="device: 'cuda:7' is not there; the last is 0"):
+        MeshFourierTransform(*BOX, device="cuda:7")
+
+
 def test_cuda_is_chosen_where_it_works(on_host: None) -> None:
     transform = MeshFourierTransform(*BOX)
     assert transform.device_reason == "CUDA: it works here (stand-in)"
@@ -212,7 +232,12 @@ def test_launching_covers_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
     launch = launching.cupy_launch(torch.device("cuda", 1), "float32", 8, 8)
     launch("spread", 1000, np.int32(5))
     launch("spread", 0)
-    ((grid, block, arguments),) = calls
+    launch("spread", 1, np.int32(6))
+    with pytest.raises(AssertionError, match="plain, contiguous"):
+        launch("spread", 1, torch.zeros(3, 2).T)
+    (grid, block, arguments), (_, _, others) = calls
     assert grid[0] * block[0] >= 1000
     assert arguments == (1000, 5)
-    assert entered == [(1,), (0, 7)]
+    assert others == (1, 6)
+    # The stream is looked up once.
+    assert entered == [(0, 7), (1,), (1,)]

@@ -90,6 +90,8 @@ def test_work_is_queued_on_the_current_stream() -> None:
     expected = transform(**on_device(torch.float32)).detach()
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
+    # What is queued on the default stream by mistake comes a second too late.
+    torch.cuda._sleep(2_000_000_000)
     with torch.cuda.stream(stream):
         found = transform(**on_device(torch.float32)).detach()
     stream.synchronize()
@@ -122,7 +124,7 @@ def test_memory_is_given_back() -> None:
     image = dm.render(seed, dm.GaussianPSF(1.5), (50, 50, 50), (1.0, 1.0, 1.0))
     stack = dm.ImageStack(image, (1.0, 1.0, 1.0))
     settings = dm.FitSettings(backend="cuda", stages=1, max_iterations=4)
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
     dm.fit(stack, seed, dm.GaussianPSF(1.5), settings)
-    before = torch.cuda.memory_allocated()
-    dm.fit(stack, seed, dm.GaussianPSF(1.5), settings)
-    assert torch.cuda.memory_allocated() <= before + 2**20
+    assert torch.cuda.memory_reserved() <= before + 2**25

@@ -191,3 +191,15 @@ def test_faces_that_are_far_too_large_are_refused() -> None:
     mesh = lit(MESHES["tiny"], "membrane", torch.float32)
     with pytest.raises(ValueError, match=r"^vertices: the faces are so large .* vertices in um\?"):
         transform.place(mesh.vertices * 1e6, mesh.faces)
+
+
+def test_faces_that_change_in_place_are_noticed() -> None:
+    where = HARD_BOX
+    mesh = lit(MESHES["across the box's sides"], "membrane", torch.float64)
+    transform = host_transform(where, 1e-9, torch.float64)
+    cotangent = random_cotangent(where, torch.float64, 0)
+    modes_and_gradients(transform, mesh, cotangent)
+    mesh.faces.copy_(mesh.faces.flip(0).roll(1, dims=1).clone())
+    found = modes_and_gradients(transform, mesh, cotangent)
+    anew = modes_and_gradients(host_transform(where, 1e-9, torch.float64), mesh, cotangent)
+    assert max(errors(found, anew)) <= 1e-12

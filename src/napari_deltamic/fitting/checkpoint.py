@@ -20,7 +20,17 @@ from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
 _VERSION = 2
-_SCALARS = ("stage", "leg", "leg_iteration", "iteration", "begun", "reason", "on_voxels", "noise")
+_SCALARS = (
+    "stage",
+    "leg",
+    "leg_iteration",
+    "iteration",
+    "begun",
+    "reason",
+    "backend",
+    "on_voxels",
+    "noise",
+)
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")
 
 

@@ -39,9 +39,10 @@ class Memory:
         """Add a pair, unless it shows no positive curvature."""
         curvature = _dot(step, change)
         if curvature > 1e-10 * torch.sqrt(_dot(step, step) * _dot(change, change)):
+            # First what may run out of memory, so that the three stay of one kind.
+            self.smoothed = smooth(change)
             self.steps = [*self.steps, step][-_PAIRS:]
             self.changes = [*self.changes, change][-_PAIRS:]
-            self.smoothed = smooth(change)
 
     def forget(self) -> None:
         """Drop all pairs."""

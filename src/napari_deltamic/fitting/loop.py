@@ -60,8 +60,8 @@ def fit(
     checkpoint
         File that the progress is written to, now and then and at the end.
     resume
-        Go on from ``checkpoint`` if that file exists, exactly as if never interrupted. All other
-        arguments must be those of the fit that wrote it.
+        Go on from ``checkpoint`` if that file exists, on the same device exactly as if never
+        interrupted. All other arguments must be those of the fit that wrote it.
 
     Returns
     -------
@@ -83,7 +83,6 @@ def fit(
     identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
     if file is not None and resume and file.exists():
         progress = load_checkpoint(file, identity)
-        progress.backend = settings.backend
     states = _states(setting, progress)
     saved = time.monotonic()
     stopped = False
@@ -102,11 +101,12 @@ def fit(
             save_checkpoint(file, progress, identity)
             saved = time.monotonic()
     states.close()
-    release_memory()
     if file is not None:
         save_checkpoint(file, progress, identity)
     _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
-    return _result(setting, progress, reason, stopped)
+    result = _result(setting, progress, reason, stopped)
+    release_memory()
+    return result
 
 
 def iter_fit(
@@ -171,6 +171,7 @@ def _steps(
     warning = f"the GPU ran out of memory; the CPU went on from iteration {progress.iteration}"
     _log.warning(warning)
     progress.backend = "cpu"
+    release_memory()
     progress.warnings.append(warning)
     return (yield from leg())
 

@@ -42,6 +42,8 @@ class Overlap(NamedTuple):
     topology: Topology
     jump: torch.Tensor
     """(F,) step of the summed indicator across each face."""
+    share: float
+    """Of the box that the bodies fill to begin with; held fixed, or to grow would be a way out."""
     components: list[torch.Tensor]
     """Vertices of each connected part of the mesh."""
 
@@ -65,9 +67,7 @@ class Overlap(NamedTuple):
         spacing = self.transform.lengths / self.grid
         bodies = image_of_modes(modes, self.grid, spacing, self.grid)
         excess = torch.relu(bodies - (1.0 + _ALLOWANCE)).square().mean()
-        # Their volume, from the mode at frequency zero, is held fixed: to grow is no way out.
-        share = modes[0, 0, 0].real.detach() / float(np.prod(self.transform.lengths))
-        penalty = excess * (_STRENGTH / share)
+        penalty = excess * (_STRENGTH / self.share)
         (gradient,) = torch.autograd.grad(penalty, positions)
         return float(penalty.detach()), gradient.to(vertices)
 
@@ -101,11 +101,12 @@ def overlap(
     with torch.no_grad():
         blur = sharp.otf(transform.frequencies().float()).to(transform.device)
     ones = np.ones(len(mesh.regions), np.float32)
-    jump = torch.from_numpy(interior_jumps(topology, ones))
+    jump = torch.from_numpy(interior_jumps(topology, ones)).to(transform.device)
+    share = float(np.abs(mesh.volumes()).sum() / np.prod(transform.lengths))
     order = np.argsort(component, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
     components = [torch.from_numpy(part).to(transform.device) for part in parts]
-    return Overlap(transform, blur, (z, y, x), topology, jump, components)
+    return Overlap(transform, blur, (z, y, x), topology, jump, share, components)
 
 
 def _points(band: int) -> int:

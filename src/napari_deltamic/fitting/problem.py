@@ -177,14 +177,15 @@ def _voxel_problem(
     fit_background: bool,
     size: float,
 ) -> Problem:
-    root = torch.from_numpy(np.sqrt(weights / weights.mean(), dtype=np.float32))
+    # A copy: sums over memory of numpy's may round by where it lies.
+    root = torch.tensor(np.sqrt(weights / weights.mean(), dtype=np.float32))
     root = root.to(transform.device)
     shape = voxels.data.shape
 
     def project(blurred: torch.Tensor) -> torch.Tensor:
         return image_of_modes(blurred, transform.shape, transform.spacing, shape) * root
 
-    target = torch.from_numpy(voxels.data).to(transform.device) * root
+    target = torch.tensor(voxels.data, device=transform.device) * root
     problem = _problem(transform, transfer, project, target, root if fit_background else None, size)
     return replace(problem, voxels=voxels)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.imaging.image_model import Shape, padded_shape
 from napari_deltamic.mesh import TriangleMesh
-from napari_deltamic.meshft.backends import is_out_of_memory
 from napari_deltamic.optics import PSF
 
 # How far an object that the border cuts may grow beyond it, as a fraction of its seed.
@@ -55,8 +53,7 @@ class Setting(NamedTuple):
         self, mesh: TriangleMesh, intensities: Intensities, backend: str
     ) -> NDArray[np.float32]:
         """Return (Z, Y, X) the image of a placed mesh."""
-        image = partial(
-            render,
+        return render(
             mesh,
             self.psf,
             self.stack.shape,
@@ -66,13 +63,8 @@ class Setting(NamedTuple):
             interior=intensities.interior if len(intensities.interior) else 0.0,
             background=intensities.background,
             tolerance=1e-3,
+            backend=backend,
         )
-        try:
-            return image(backend=backend)
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or backend != "auto":
-                raise
-        return image(backend="cpu")
 
 
 def prepared(

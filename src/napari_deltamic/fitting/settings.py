@@ -57,6 +57,7 @@ class FitSettings(BaseModel):
     )
     smoothing: PositiveFloat = Field(
         0.75,
+        le=10,
         title="Smoothing of steps",
         description="How far a vertex carries its neighbours along, in units of the finest detail "
         "that the stage resolves.",

@@ -13,6 +13,7 @@ from napari_deltamic.imaging.place import check_meets, spelled
 from napari_deltamic.imaging.stack import checked_spacing
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.meshft import MeshFourierTransform
+from napari_deltamic.meshft.backends import on_gpu_or_cpu
 from napari_deltamic.optics import PSF
 
 
@@ -81,8 +82,9 @@ def render(
         )
     # Modes that the PSF dims below the tolerance are not worth their time.
     threshold = max(1e-4, tolerance)
-    transform = MeshFourierTransform(box, steps, psf.otf, threshold, tolerance, backend)
-    with torch.no_grad():
+
+    def rendered(backend: str) -> NDArray[np.float32]:
+        transform = MeshFourierTransform(box, steps, psf.otf, threshold, tolerance, backend)
         modes = transform(
             torch.from_numpy(vertices).float().to(transform.device),
             mesh.faces,
@@ -90,8 +92,10 @@ def render(
             torch.from_numpy(face_jump) if np.any(face_jump) else None,
         )
         blurred = modes * psf.otf(transform.frequencies().float()).to(modes.device)
-        image = image_of_modes(blurred, box, steps, shape)
-    return image.cpu().numpy() + np.float32(background)
+        return np.asarray(image_of_modes(blurred, box, steps, shape).cpu().numpy())
+
+    with torch.no_grad():
+        return on_gpu_or_cpu(rendered, backend) + np.float32(background)
 
 
 def _per_face_membrane(mesh: TriangleMesh, membrane: float | ArrayLike) -> NDArray[np.float64]:

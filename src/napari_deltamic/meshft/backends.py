@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+Result = TypeVar("Result")
 
 BACKENDS = ("auto", "cpu", "cuda")
 
@@ -139,8 +141,12 @@ def choose_backend(name: str, device: torch.device | str | None = None) -> Choic
         return Choice(CpuBackend, f"CPU: {obstacle}", torch.device("cpu"))
     from napari_deltamic.meshft.cuda.backend import CudaBackend
 
-    chosen = torch.device("cuda", torch.cuda.current_device()) if device is None else device
-    chosen = torch.device(chosen)
+    index = None if device is None else torch.device(device).index
+    chosen = torch.device("cuda", torch.cuda.current_device() if index is None else index)
+    if chosen.index >= torch.cuda.device_count():
+        raise ValueError(
+            f"device: {device!r} is not there; the last is {torch.cuda.device_count() - 1}"
+        )
     why = "asked for" if name == "cuda" or device is not None else "it works here"
     reason = f"CUDA: {why} ({cuda_name(chosen)})"
     return Choice(partial(CudaBackend, device=chosen), reason, chosen)
@@ -152,6 +158,17 @@ def is_out_of_memory(error: RuntimeError) -> bool:
         return True
     # cuFFT, the driver and CuPy each have words of their own for it.
     return any(words in str(error).lower() for words in ("out of memory", "alloc_failed"))
+
+
+def on_gpu_or_cpu(call: Callable[[str], Result], backend: str) -> Result:
+    """Return ``call(backend)``, or ``call("cpu")`` if "auto" chose a GPU with too little memory."""
+    try:
+        return call(backend)
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or backend != "auto":
+            raise
+    release_memory()
+    return call("cpu")
 
 
 def release_memory() -> None:

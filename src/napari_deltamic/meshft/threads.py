@@ -53,7 +53,7 @@ def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, ...]], *a
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads for its own loops, on this thread, for a while.
+    """Let torch use so many threads for its own loops for a while.
 
     Its threads wait for each other by spinning: for short vectors, and beside other busy
     processes, that costs many times what they save.

@@ -7,10 +7,14 @@ from functools import cache
 import torch
 
 
-@cache
 def cuda_obstacle() -> str:
     """Return what keeps CUDA from working on this machine; empty if nothing does."""
-    if torch.version.cuda is None:
+    return _obstacle(torch.version.cuda)
+
+
+@cache
+def _obstacle(version: str | None) -> str:
+    if version is None:
         return "torch was installed without CUDA"
     try:
         torch.cuda.init()
@@ -30,6 +34,8 @@ def cuda_obstacle() -> str:
         one((1,), (1,), (value,))
         if int(value[0]) != 1:
             return "a trial kernel gave a wrong result"
+        # Torch's own kernels may lack a device that the compiler still knows.
+        torch.fft.rfftn(torch.ones(4, 4, 4, device="cuda")).sum().item()
     except Exception as error:  # CuPy, NVRTC and the driver each raise their own.
         return f"a trial kernel failed ({_first_line(error)})"
     return ""

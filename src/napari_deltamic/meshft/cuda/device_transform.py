@@ -50,18 +50,25 @@ class Incidence(NamedTuple):
     """Which corners of faces lie at each vertex."""
 
     faces: torch.Tensor
-    """(F, 3) vertex indices."""
+    """(F, 3) vertex indices; kept, so that no other tensor gets their address."""
+    version: int
+    """Of their contents."""
     order: torch.Tensor
     """(3 F,) corners, sorted by their vertex."""
     starts: torch.Tensor
     """(V + 1,) where each vertex' corners begin."""
+
+    def fits(self, faces: torch.Tensor, vertex_count: int) -> bool:
+        """Whether it was made of the same memory, unchanged since."""
+        same = self.faces.data_ptr() == faces.data_ptr() and self.faces.shape == faces.shape
+        return same and self.version == faces._version and len(self.starts) == vertex_count + 1
 
 
 def incidence(faces: torch.Tensor, vertex_count: int) -> Incidence:
     """Return which corners of faces lie at each vertex."""
     ordered, order = torch.sort(faces.ravel(), stable=True)
     numbers = torch.arange(vertex_count + 1, device=faces.device)
-    return Incidence(faces, order, torch.searchsorted(ordered, numbers))
+    return Incidence(faces, faces._version, order, torch.searchsorted(ordered, numbers))
 
 
 class DeviceTransform:
@@ -134,7 +141,6 @@ class DeviceTransform:
             *(self._put(axis / length) for axis, length in zip(modes, lengths, strict=True)),
         )
         self._incidence: Incidence | None = None
-        # Two threads must not add to the same sums.
 
     def place(self, vertices: torch.Tensor, faces: torch.Tensor) -> Points:
         """Return the quadrature points of a mesh; :meth:`forward` and :meth:`backward` share them.
@@ -186,7 +192,8 @@ class DeviceTransform:
             masses.append((membrane * _norms(points.cross) / 2)[None])
         if len(jump):
             masses.append((jump * points.cross.T) / 2)
-        spectra = torch.fft.rfftn(self._spread(points, torch.cat(masses)), dim=(1, 2, 3))
+        grids = self._spread(points, torch.cat(masses))
+        spectra = torch.fft.rfftn(grids, dim=(1, 2, 3)).contiguous()
         volume = _volumes(points) @ jump.double() if len(jump) else points.cross.new_zeros(())
         modes = self._empty(*self.mode_counts, dtype=self.dtype.to_complex())
         kinds = np.int32(len(membrane) > 0), np.int32(len(jump) > 0)
@@ -276,9 +283,8 @@ class DeviceTransform:
     def _at_vertices(self, points: Points, corners: torch.Tensor) -> torch.Tensor:
         vertices, faces = points.vertices, points.faces
         around = self._incidence
-        # A fit moves one set of faces many times; that it is kept here guards its address.
-        same = around is not None and _same(around.faces, faces)
-        if around is None or not same or len(around.starts) != len(vertices) + 1:
+        # A fit moves one set of faces many times.
+        if around is None or not around.fits(faces, len(vertices)):
             around = self._incidence = incidence(faces, len(vertices))
         gradient = self._empty(len(vertices), 3)
         self._launch("vertex_sums", len(vertices), around.order, around.starts, corners, gradient)
@@ -289,12 +295,6 @@ class DeviceTransform:
 
     def _put(self, array: NDArray[Any], dtype: torch.dtype = torch.float64) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(array), dtype=dtype, device=self.device)
-
-
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors are one memory, unchanged since."""
-    place = one.data_ptr(), one.shape, one._version
-    return place == (other.data_ptr(), other.shape, other._version)
 
 
 def _norms(vectors: torch.Tensor) -> torch.Tensor:

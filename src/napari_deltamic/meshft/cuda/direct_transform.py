@@ -117,8 +117,9 @@ class DirectTransform:
         self._launch("direct_gradients", count, *sizes, *self._frequencies, *mesh, pull, *found)
         by_corner, by_membrane, by_jump = found
         by_vertex = self._empty(len(vertices), 3)
-        _, *around = incidence(faces, len(vertices))
-        self._launch("vertex_sums", len(vertices), *around, by_corner, by_vertex)
+        around = incidence(faces, len(vertices))
+        at_vertices = around.order, around.starts, by_corner, by_vertex
+        self._launch("vertex_sums", len(vertices), *at_vertices)
         return DirectGradients(by_vertex, by_membrane, by_jump)
 
     def _empty(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:

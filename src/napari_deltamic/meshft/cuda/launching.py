@@ -23,15 +23,22 @@ def cupy_launch(device: torch.device, dtype: str, width: int, terms: int) -> Lau
 
     number = torch.cuda.current_device() if device.index is None else device.index
     kernels = _kernels(number, dtype, width, terms)
+    # Looking either up again would take longer than a short kernel.
+    functions: dict[str, Any] = {}
+    streams: dict[int, Any] = {}
 
     def launch(name: str, count: int, *arguments: Any) -> None:
         if count == 0:
             return
         blocks = min(-(-count // _THREADS), _MOST_BLOCKS)
-        stream = _Stream(torch.cuda.current_stream(device).cuda_stream)
-        with cupy.cuda.Device(number), cupy.cuda.Stream.from_external(stream):
-            packed = (np.int64(count), *(_packed(argument) for argument in arguments))
-            kernels.get_function(name)((blocks,), (_THREADS,), packed)
+        address = torch.cuda.current_stream(device).cuda_stream
+        if address not in streams:
+            streams[address] = cupy.cuda.Stream.from_external(_Stream(address))
+        if name not in functions:
+            functions[name] = kernels.get_function(name)
+        packed = (np.int64(count), *(_packed(argument) for argument in arguments))
+        with cupy.cuda.Device(number), streams[address]:
+            functions[name]((blocks,), (_THREADS,), packed)
 
     return launch
 
@@ -63,5 +70,9 @@ def _kernels(number: int, dtype: str, width: int, terms: int) -> Any:
 
 
 def _packed(argument: Any) -> Any:
-    # The address is all that a kernel needs of a tensor: nothing is copied.
-    return np.uint64(argument.data_ptr()) if isinstance(argument, torch.Tensor) else argument
+    if not isinstance(argument, torch.Tensor):
+        return argument
+    if not argument.is_contiguous() or argument.is_conj():
+        raise AssertionError("a kernel takes only plain, contiguous tensors")
+    # The address is all that it needs of one: nothing is copied.
+    return np.uint64(argument.data_ptr())

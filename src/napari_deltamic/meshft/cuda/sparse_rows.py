@@ -36,8 +36,9 @@ class SparseRows:
 
     def product(self, x: torch.Tensor) -> torch.Tensor:
         """Return the matrix times (V, 3) float64."""
+        x = x.contiguous()
         result = torch.empty_like(x)
-        self._launch("multiply_rows", self._count, *self._rows, x.contiguous(), result)
+        self._launch("multiply_rows", self._count, *self._rows, x, result)
         return result
 
     def chebyshev(self, coefficients: NDArray[np.float64], x: torch.Tensor) -> torch.Tensor:
@@ -50,8 +51,8 @@ class SparseRows:
         x
             (V, 3) float64.
         """
-        previous = x.clone()
-        current = self.product(x)
+        previous = x.contiguous().clone()
+        current = self.product(previous)
         result = float(coefficients[0]) * previous + float(coefficients[1]) * current
         for coefficient in coefficients[2:]:
             step = np.float64(coefficient), current, previous, result

@@ -5,9 +5,11 @@ extern "C" __global__ void gather(
     long long count, const int *nodes, const REAL *arguments, const REAL *coefficients,
     const REAL *derivative, int size_z, int size_y, int size_x, const REAL *grid, REAL *fields) {
     EACH(p, count) {
-        REAL weights_x[WIDTH], slopes_x[WIDTH];
+        REAL weights_y[WIDTH], slopes_y[WIDTH], weights_x[WIDTH], slopes_x[WIDTH];
         const REAL s_z = arguments[p], s_y = arguments[count + p], s_x = arguments[2 * count + p];
         for (int c = 0; c < WIDTH; c++) {
+            weights_y[c] = polynomial(coefficients, TERMS, c, s_y);
+            slopes_y[c] = polynomial(derivative, TERMS - 1, c, s_y);
             weights_x[c] = polynomial(coefficients, TERMS, c, s_x);
             slopes_x[c] = polynomial(derivative, TERMS - 1, c, s_x);
         }
@@ -23,10 +25,9 @@ extern "C" __global__ void gather(
                     line += weights_x[c] * here;
                     line_x += slopes_x[c] * here;
                 }
-                const REAL weight = polynomial(coefficients, TERMS, b, s_y);
-                plane_y += polynomial(derivative, TERMS - 1, b, s_y) * line;
-                plane_x += weight * line_x;
-                plane_value += weight * line;
+                plane_y += slopes_y[b] * line;
+                plane_x += weights_y[b] * line_x;
+                plane_value += weights_y[b] * line;
             }
             const REAL weight = polynomial(coefficients, TERMS, a, s_z);
             by_z += polynomial(derivative, TERMS - 1, a, s_z) * plane_value;
