@@ -100,8 +100,7 @@ def overlap(
     sharp = GaussianPSF([_BLUR / (_BAND * stage.cutoff)] * 3)
     with torch.no_grad():
         blur = sharp.otf(transform.frequencies().float()).to(transform.device)
-    ones = np.ones(len(mesh.regions), np.float32)
-    jump = torch.from_numpy(interior_jumps(topology, ones)).to(transform.device)
+    jump = interior_jumps(topology, np.ones(len(mesh.regions))).float()
     share = float(np.abs(mesh.volumes()).sum() / np.prod(transform.lengths))
     order = np.argsort(component, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)

@@ -35,15 +35,15 @@ _DIMMEST = 0.05
 
 
 class Topology(NamedTuple):
-    """What the faces of a mesh say about its densities."""
+    """What the faces of a mesh say about its densities, on the device that renders it."""
 
     faces: torch.Tensor
     """(F, 3) vertex indices."""
-    interface: NDArray[np.int64]
+    interface: torch.Tensor
     """(F,) interface of each face."""
-    inner: NDArray[np.int64]
+    inner: torch.Tensor
     """(F,) position of the inner region among the mesh's regions; R for the outside."""
-    outer: NDArray[np.int64]
+    outer: torch.Tensor
     """(F,) the same of the outer region."""
 
 
@@ -106,12 +106,11 @@ class Problem:
 
 
 def topology_of(mesh: TriangleMesh, device: torch.device = _CPU) -> Topology:
-    """Return the topology of a mesh, its faces on the device that renders it."""
+    """Return the topology of a mesh on a device."""
     place = np.full(int(mesh.labels.max(initial=0)) + 1, len(mesh.regions))
     place[mesh.regions] = np.arange(len(mesh.regions))
-    inner, outer = place[mesh.labels].T
-    faces = torch.from_numpy(np.array(mesh.faces)).to(device)
-    return Topology(faces, mesh.face_interfaces, inner, outer)
+    tables = mesh.faces, mesh.face_interfaces, *place[mesh.labels].T
+    return Topology(*(torch.tensor(np.array(table), device=device) for table in tables))
 
 
 def band_problem(
@@ -219,10 +218,10 @@ def _evaluate(
     dense = Brightness(_lit(brightness.membrane), _lit(brightness.interior), 0.0)
     columns = []
     if len(dense.membrane):
-        membrane = torch.from_numpy(dense.membrane[topology.interface])
+        membrane = _per_face(dense.membrane, topology)
         columns.append(_rendered(problem, positions, topology, membrane, None))
     if len(dense.interior):
-        jump = torch.from_numpy(interior_jumps(topology, dense.interior))
+        jump = interior_jumps(topology, dense.interior)
         columns.append(_rendered(problem, positions, topology, None, jump))
     with torch.no_grad():
         scales = _solve(problem, columns)
@@ -261,10 +260,10 @@ def solve_brightness(
     columns = []
     with torch.no_grad():
         for i in range(len(brightness.membrane)):
-            membrane = torch.from_numpy((topology.interface == i).astype(np.float32))
+            membrane = (topology.interface == i).float()
             columns.append(_rendered(problem, positions, topology, membrane, None))
-        for unit in np.eye(len(brightness.interior), dtype=np.float32):
-            jump = torch.from_numpy(interior_jumps(topology, unit))
+        for unit in np.eye(len(brightness.interior)):
+            jump = interior_jumps(topology, unit)
             columns.append(_rendered(problem, positions, topology, None, jump))
         solved = _solve(problem, columns)
     split = len(brightness.membrane)
@@ -283,9 +282,9 @@ def model_image(
     positions = _positions(problem, vertices)
     membrane = jump = None
     if len(brightness.membrane):
-        membrane = torch.from_numpy(brightness.membrane[topology.interface])
+        membrane = _per_face(brightness.membrane, topology)
     if len(brightness.interior):
-        jump = torch.from_numpy(interior_jumps(topology, brightness.interior))
+        jump = interior_jumps(topology, brightness.interior)
     with torch.no_grad():
         modes = problem.transform(positions, topology.faces, membrane, jump) * problem.transfer
         image = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
@@ -371,10 +370,14 @@ def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.dot(a.reshape(-1), b.reshape(-1))
 
 
-def interior_jumps(topology: Topology, interior: NDArray[np.floating]) -> NDArray[np.floating]:
+def interior_jumps(topology: Topology, interior: NDArray[np.float64]) -> torch.Tensor:
     """Return (F,) inner minus outer brightness of each face, from (R,) that of the regions."""
-    with_outside = np.append(interior, interior.dtype.type(0.0))
-    return np.asarray(with_outside[topology.inner] - with_outside[topology.outer])
+    with_outside = torch.tensor(np.append(interior, 0.0), device=topology.faces.device)
+    return with_outside[topology.inner] - with_outside[topology.outer]
+
+
+def _per_face(membrane: NDArray[np.float64], topology: Topology) -> torch.Tensor:
+    return torch.tensor(membrane, device=topology.faces.device)[topology.interface]
 
 
 def _lit(brightness: NDArray[np.float64]) -> NDArray[np.float64]:
