@@ -11,7 +11,7 @@ from fitting_cases import QUICK, SHAPE, Scene, ball, two_balls
 
 from napari_deltamic.fitting import FitResult, FitSettings, FitState
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
-from napari_deltamic.fitting.setting import prepared
+from napari_deltamic.fitting.prepared_fit import prepare
 from napari_deltamic.optics import GaussianPSF
 
 # Legs of at most 12 iterations: renewals of the weights fall within them.
@@ -256,7 +256,7 @@ def test_checkpoint_that_cannot_be_written_is_refused_at_once(place: str, tmp_pa
 
 def test_an_untouched_progress_survives(tmp_path: Path) -> None:
     scene, file = ball(), tmp_path / "checkpoint.npz"
-    _, progress = prepared(scene.stack, scene.seed, scene.psf, QUICK)
+    _, progress = prepare(scene.stack, scene.seed, scene.psf, QUICK)
     save_checkpoint(file, progress, "identity")
     found = load_checkpoint(file, "identity")
     assert np.array_equal(found.mesh.vertices, progress.mesh.vertices)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from fitting_cases import Scene, ball
 
-from napari_deltamic.fitting import FitSettings
+from napari_deltamic.fitting import FitSettings, FitState, loop
 from napari_deltamic.meshft import backends, transform
 
 SETTINGS = FitSettings(stages=2, max_iterations=16)
@@ -65,3 +67,19 @@ def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends.CpuBackend, "forward", fail)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         fitted(ball(), "cpu")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_memory_is_given_back_however_a_fit_ends(
+    fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back = []
+    monkeypatch.setattr(loop, "release_memory", lambda: given_back.append(True))
+
+    def on_state(state: FitState) -> None:
+        if fails:
+            raise KeyError("the caller's own")
+
+    with pytest.raises(KeyError) if fails else nullcontext():
+        ball().fit(SETTINGS, on_state)
+    assert given_back == [True]

@@ -10,6 +10,7 @@ import torch
 from napari_deltamic.fitting import lbfgs
 from napari_deltamic.fitting.overlap import overlap
 from napari_deltamic.fitting.preconditioner import smoother
+from napari_deltamic.fitting.prepared_fit import PreparedFit
 from napari_deltamic.fitting.problem import (
     Brightness,
     Evaluation,
@@ -26,10 +27,8 @@ from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.roughness import roughness
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
-from napari_deltamic.imaging import ImageStack
-from napari_deltamic.imaging.image_model import Shape, below_nyquist
+from napari_deltamic.imaging.image_model import below_nyquist
 from napari_deltamic.mesh import TriangleMesh
-from napari_deltamic.optics import PSF
 
 # Longest move of a vertex in one step, in units of 1 / cutoff.
 _FARTHEST = 0.15
@@ -43,38 +42,31 @@ _DATA_A_VERTEX = 40.0
 _LOSS_FLOOR = 1e-5
 
 
-def needs_voxels(
-    mesh: TriangleMesh, stack: ImageStack, box: Shape, psf: PSF, stage: Stage, settings: FitSettings
-) -> bool:
+def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> bool:
     """Whether the misfit must be taken on the voxels rather than in the band's modes.
 
     So it is with a mask, with weights, where the band aliases, and where the object may be cut by
     the stack's border, beyond which nothing is known.
     """
-    if stack.mask is not None or _weighted(stage, settings) or not below_nyquist(stage.band, box):
+    stack, psf = prepared.stack, prepared.psf
+    if stack.mask is not None or _weighted(stage, prepared.settings):
+        return True
+    if not below_nyquist(stage.band, prepared.box):
         return True
     last = stack.spacing * (np.array(stack.shape) - 1)
     reach = psf.extent() / 2
     return bool((mesh.vertices < reach).any() or (mesh.vertices > last - reach).any())
 
 
-def leg_problem(
-    progress: Progress, stack: ImageStack, box: Shape, psf: PSF, stage: Stage, settings: FitSettings
-) -> Problem:
+def leg_problem(progress: Progress, prepared: PreparedFit, stage: Stage) -> Problem:
     """Return the problem of a leg, without weights."""
     choose = image_problem if progress.on_voxels else band_problem
-    return choose(stack, box, psf, stage, settings.fit_background, progress.backend)
+    stack, box, psf = prepared.stack, prepared.box, prepared.psf
+    return choose(stack, box, psf, stage, prepared.settings.fit_background, progress.backend)
 
 
 def run_leg(
-    progress: Progress,
-    stack: ImageStack,
-    box: Shape,
-    psf: PSF,
-    stage: Stage,
-    settings: FitSettings,
-    longest: int,
-    tolerance: float,
+    progress: Progress, prepared: PreparedFit, stage: Stage, longest: int, tolerance: float
 ) -> Generator[bool, None, str]:
     """Move the mesh step by step, changing ``progress`` in place.
 
@@ -84,8 +76,8 @@ def run_leg(
     ----------
     progress
         Where the fit stands; begun in the middle of a leg, it goes on as if never interrupted.
-    stack, box, psf, stage, settings
-        The problem; the stack's origin is at voxel 0.
+    prepared, stage
+        The problem.
     longest
         Iterations after which the leg ends in any case.
     tolerance
@@ -96,8 +88,9 @@ def run_leg(
     str
         Why the leg ended.
     """
+    stack, settings = prepared.stack, prepared.settings
     weighted, several = _weighted(stage, settings), _several(progress.brightness)
-    problem = leg_problem(progress, stack, box, psf, stage, settings)
+    problem = leg_problem(progress, prepared, stage)
     device = problem.transform.device
     yield False
     reach = settings.smoothing / stage.cutoff / stage.edge_length
@@ -105,7 +98,7 @@ def run_leg(
     yield False
     prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order, device)
     topology = topology_of(progress.mesh, device)
-    apart = overlap(progress.mesh, topology, stage, box, stack.spacing, progress.backend)
+    apart = overlap(progress.mesh, topology, stage, prepared.box, stack.spacing, progress.backend)
     if progress.anchor is not None:
         problem = reweighted(problem, model_image(problem, *progress.anchor, topology, stack))
     progress.to(device)

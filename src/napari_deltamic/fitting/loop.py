@@ -10,9 +10,9 @@ from pathlib import Path
 
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from napari_deltamic.fitting.leg import leg_problem, needs_voxels, run_leg
+from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
 from napari_deltamic.fitting.problem import solve_brightness, topology_of
 from napari_deltamic.fitting.progress import Progress
-from napari_deltamic.fitting.setting import Setting, prepared
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.state import FitResult, FitState
@@ -79,11 +79,25 @@ def fit(
         raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
     if resume and checkpoint is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
-    setting, progress = prepared(stack, mesh, psf, settings)
+    prepared, progress = prepare(stack, mesh, psf, settings)
     identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
     if file is not None and resume and file.exists():
         progress = load_checkpoint(file, identity)
-    states = _states(setting, progress)
+    try:
+        return _run(prepared, progress, on_state, should_stop, file, identity)
+    finally:
+        release_memory()
+
+
+def _run(
+    prepared: PreparedFit,
+    progress: Progress,
+    on_state: Callable[[FitState], None] | None,
+    should_stop: Callable[[], bool] | None,
+    file: Path | None,
+    identity: str,
+) -> FitResult:
+    states = _states(prepared, progress)
     saved = time.monotonic()
     stopped = False
     while True:
@@ -104,9 +118,7 @@ def fit(
     if file is not None:
         save_checkpoint(file, progress, identity)
     _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
-    result = _result(setting, progress, reason, stopped)
-    release_memory()
-    return result
+    return _result(prepared, progress, reason, stopped)
 
 
 def iter_fit(
@@ -117,24 +129,24 @@ def iter_fit(
     Stop whenever you like: the last state holds the best mesh so far.
     """
     settings = FitSettings() if settings is None else settings
-    yield from filter(None, _states(*prepared(stack, mesh, psf, settings)))
+    yield from filter(None, _states(*prepare(stack, mesh, psf, settings)))
 
 
-def _states(setting: Setting, progress: Progress) -> Generator[FitState | None, None, str]:
+def _states(prepared: PreparedFit, progress: Progress) -> Generator[FitState | None, None, str]:
     """Run the stages, changing ``progress``; returns why the last one ended.
 
     Yields None where nothing is new, but the fit may be stopped and later resumed.
     """
-    settings, plan = setting.settings, setting.plan
+    settings, plan = prepared.settings, prepared.plan
     legs = 2 if settings.remesh else 1
     while progress.stage < len(plan):
         stage = plan[progress.stage]
         last = progress.stage == len(plan) - 1
         if not progress.begun:
-            yield from _begin_leg(setting, progress, stage)
+            yield from _begin_leg(prepared, progress, stage)
         longest = max(1, settings.max_iterations // legs)
         tolerance = settings.tolerance * (1.0 if last else _ROUGHER)
-        steps = _steps(setting, progress, stage, longest, tolerance)
+        steps = _steps(prepared, progress, stage, longest, tolerance)
         while True:
             try:
                 stepped = next(steps)
@@ -143,7 +155,7 @@ def _states(setting: Setting, progress: Progress) -> Generator[FitState | None, 
                 break
             done = (progress.leg + progress.leg_iteration / longest) / legs
             overall = (progress.stage + done) / len(plan)
-            yield _state(setting, progress, overall) if stepped else None
+            yield _state(prepared, progress, overall) if stepped else None
         _log.debug("stage %d, leg %d: %s", progress.stage, progress.leg, progress.reason)
         progress.leg += 1
         if progress.leg == legs:
@@ -153,11 +165,10 @@ def _states(setting: Setting, progress: Progress) -> Generator[FitState | None, 
 
 
 def _steps(
-    setting: Setting, progress: Progress, stage: Stage, longest: int, tolerance: float
+    prepared: PreparedFit, progress: Progress, stage: Stage, longest: int, tolerance: float
 ) -> Generator[bool, None, str]:
     """Run a leg; if the GPU's memory is too small and none was insisted on, the CPU goes on."""
-    stack, _, _, _, box, psf, settings, _ = setting
-    leg = partial(run_leg, progress, stack, box, psf, stage, settings, longest, tolerance)
+    leg = partial(run_leg, progress, prepared, stage, longest, tolerance)
     try:
         return (yield from leg())
     except RuntimeError as error:
@@ -176,59 +187,59 @@ def _steps(
     return (yield from leg())
 
 
-def _begin_leg(setting: Setting, progress: Progress, stage: Stage) -> Generator[None, None, None]:
+def _begin_leg(
+    prepared: PreparedFit, progress: Progress, stage: Stage
+) -> Generator[None, None, None]:
     """Make the leg's mesh; ``progress`` changes at the very end, after the last yield."""
     mesh = progress.mesh
-    if setting.settings.remesh:
+    if prepared.settings.remesh:
         mesh = yield from remeshing(mesh, stage.edge_length)
     progress.mesh = mesh
     if progress.leg == 0:
         progress.stage_starts.append(progress.iteration)
-    progress.on_voxels = needs_voxels(
-        mesh, setting.stack, setting.box, setting.psf, stage, setting.settings
-    )
+    progress.on_voxels = needs_voxels(mesh, prepared, stage)
     progress.here = progress.anchor = None
     progress.leg_losses = []
     progress.memory.forget()
     progress.begun = True
 
 
-def _state(setting: Setting, progress: Progress, done: float) -> FitState:
-    mesh = setting.placed(progress.mesh)
-    intensities = setting.in_units(progress.brightness)
+def _state(prepared: PreparedFit, progress: Progress, done: float) -> FitState:
+    mesh = prepared.placed(progress.mesh)
+    intensities = prepared.in_units(progress.brightness)
     return FitState(
         iteration=progress.iteration,
         stage=progress.stage,
-        stages=len(setting.plan),
+        stages=len(prepared.plan),
         loss=progress.loss_history[-1],
         mesh=mesh,
         intensities=intensities,
         progress=done,
-        _render=partial(setting.rendering, mesh, intensities, progress.backend),
+        _render=partial(prepared.rendering, mesh, intensities, progress.backend),
     )
 
 
-def _result(setting: Setting, progress: Progress, reason: str, stopped: bool) -> FitResult:
-    stack, _, _, _, box, psf, settings, plan = setting
+def _result(prepared: PreparedFit, progress: Progress, reason: str, stopped: bool) -> FitResult:
     if progress.iteration == 0:
-        progress.on_voxels = needs_voxels(progress.mesh, stack, box, psf, plan[0], settings)
-        problem = leg_problem(progress, stack, box, psf, plan[0], settings)
+        stage = prepared.plan[0]
+        progress.on_voxels = needs_voxels(progress.mesh, prepared, stage)
+        problem = leg_problem(progress, prepared, stage)
         progress.brightness = solve_brightness(
             problem,
             progress.mesh.vertices,
             topology_of(progress.mesh, problem.transform.device),
             progress.brightness,
         )
-    mesh = setting.placed(progress.mesh)
-    intensities = setting.in_units(progress.brightness)
+    mesh = prepared.placed(progress.mesh)
+    intensities = prepared.in_units(progress.brightness)
     return FitResult(
         mesh=mesh,
-        image=setting.rendering(mesh, intensities, progress.backend),
+        image=prepared.rendering(mesh, intensities, progress.backend),
         loss_history=list(progress.loss_history),
         stage_starts=list(progress.stage_starts),
         stop_reason=reason,
         intensities=intensities,
-        settings=settings,
+        settings=prepared.settings,
         # Who stops a fit wants it to end now.
         warnings=progress.warnings + ([] if stopped else doubts(mesh, intensities)),
     )

@@ -22,7 +22,7 @@ from napari_deltamic.optics import PSF
 _ROOM = 0.5
 
 
-class Setting(NamedTuple):
+class PreparedFit(NamedTuple):
     """The input of a fit, made ready.
 
     The stack is moved to voxel 0, ``level`` is taken off its data and they are scaled to 1.
@@ -67,9 +67,9 @@ class Setting(NamedTuple):
         )
 
 
-def prepared(
+def prepare(
     stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
-) -> tuple[Setting, Progress]:
+) -> tuple[PreparedFit, Progress]:
     """Return a fit that has not begun, or raise ValueError saying what is wrong with its input."""
     mesh = checked_start(stack, mesh, psf, settings)
     level = _level(stack, settings)
@@ -79,8 +79,8 @@ def prepared(
     moved = mesh.with_vertices(mesh.vertices - stack.origin)
     box = padded_shape(stack.shape, stack.spacing, psf.extent(), _reach(at_zero, moved))
     plan = stages(at_zero, moved, psf, box, settings)
-    setting = Setting(at_zero, stack.origin, level, scale, box, psf, settings, plan)
-    return setting, begin(moved, settings.label, settings.backend)
+    prepared = PreparedFit(at_zero, stack.origin, level, scale, box, psf, settings, plan)
+    return prepared, begin(moved, settings.label, settings.backend)
 
 
 def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:
