@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -17,8 +18,10 @@ from machine import describe, goal
 
 import napari_deltamic as dm
 from napari_deltamic.fitting import lbfgs
+from napari_deltamic.fitting.densities import Brightness, topology_of
+from napari_deltamic.fitting.misfit import evaluate
 from napari_deltamic.fitting.preconditioner import smoother
-from napari_deltamic.fitting.problem import Brightness, band_problem, evaluate, topology_of
+from napari_deltamic.fitting.problem import band_problem
 from napari_deltamic.fitting.roughness import roughness
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.mesh import TriangleMesh, dumbbell, icosphere, mean_surface_distance
@@ -28,7 +31,7 @@ from napari_deltamic.meshft.cuda.availability import cuda_name, cuda_obstacle
 from napari_deltamic.meshft.cuda.device_transform import DeviceTransform
 from napari_deltamic.meshft.cuda.direct_transform import DirectTransform
 from napari_deltamic.meshft.cuda.launching import cupy_launch
-from napari_deltamic.meshft.simd import WIDTH
+from napari_deltamic.meshft.lit_mesh import LitMesh, lit_mesh
 
 SIGMA = 1.5
 # Of the last stage: beyond, there is more noise than shape.
@@ -88,35 +91,31 @@ def fit_iteration(voxels: int, mesh: TriangleMesh, band: tuple[int, int, int]) -
     return iterate
 
 
-def direct_forward(
-    voxels: int, mesh: TriangleMesh, band: tuple[int, int, int]
-) -> Callable[[], Any]:
-    """Return the closed-form sum; its value alone, because one face a thread idles a device."""
-    launch = cupy_launch(DEVICE, "float32", WIDTH["float32"], WIDTH["float32"])
-    direct = DirectTransform(np.full(3, float(voxels)), band, torch.float32, DEVICE, launch)
+def lit(mesh: TriangleMesh) -> LitMesh:
+    """Return a mesh with a membrane of density 1, on the device."""
     vertices = torch.tensor(mesh.vertices, dtype=torch.float32, device=DEVICE)
-    faces = torch.tensor(np.array(mesh.faces), device=DEVICE)
-    ones, none = torch.ones(len(faces), device=DEVICE), torch.zeros(0, device=DEVICE)
-
-    return lambda: direct.forward(vertices, faces, ones, none)
+    return lit_mesh(vertices, torch.tensor(mesh.faces), torch.ones(len(mesh.faces)), None)
 
 
-def our_transform(voxels: int, mesh: TriangleMesh, band: tuple[int, int, int]) -> Any:
-    """Return the transform of a mesh with its arguments, and forward + backward as a call."""
-    made = lambda *compiled: cupy_launch(DEVICE, *compiled)  # noqa: E731
-    transform = DeviceTransform(
-        np.full(3, float(voxels)), band, TOLERANCE, torch.float32, DEVICE, made
-    )
-    vertices = torch.tensor(mesh.vertices, dtype=torch.float32, device=DEVICE)
-    faces = torch.tensor(np.array(mesh.faces), device=DEVICE)
-    ones, none = torch.ones(len(faces), device=DEVICE), torch.zeros(0, device=DEVICE)
+def direct_both_ways(voxels: int, mesh: LitMesh, band: tuple[int, int, int]) -> Callable[[], Any]:
+    """Return the closed-form sum, forward + backward, as a call."""
+    lengths, launch = np.full(3, float(voxels)), partial(cupy_launch, DEVICE)
+    direct = DirectTransform(lengths, band, torch.float32, DEVICE, launch)
+    return lambda: direct.backward(direct.forward(mesh), mesh)
+
+
+def our_transform(
+    voxels: int, mesh: LitMesh, band: tuple[int, int, int]
+) -> tuple[DeviceTransform, Callable[[], Any]]:
+    """Return the transform, and its forward + backward of a mesh as a call."""
+    lengths, launch = np.full(3, float(voxels)), partial(cupy_launch, DEVICE)
+    transform = DeviceTransform(lengths, band, TOLERANCE, torch.float32, DEVICE, launch)
 
     def both_ways() -> None:
-        points = transform.place(vertices, faces)
-        modes = transform.forward(points, ones, none)
-        transform.backward(modes, points, ones, none, (True, False, False))
+        points = transform.place(mesh)
+        transform.backward(transform.forward(points), points, (True, False, False))
 
-    return transform, (vertices, faces, ones, none), both_ways
+    return transform, both_ways
 
 
 def cufinufft_iteration(
@@ -205,14 +204,14 @@ def measured_atomics() -> float:
     return 8 * threads / timed(call, 10)
 
 
-def agreement(transform: DeviceTransform, mesh: tuple[torch.Tensor, ...], voxels: int) -> float:
+def agreement(transform: DeviceTransform, mesh: LitMesh, voxels: int) -> float:
     """Return the relative error at 400 random modes against the exact reference."""
-    vertices, faces, ones, none = mesh
-    modes = transform.forward(transform.place(vertices, faces), ones, none).cpu().numpy()
+    modes = transform.forward(transform.place(mesh)).cpu().numpy()
     band = modes.shape[2] - 1
     picked = np.random.default_rng(0).integers(-band, band + 1, (400, 3))
     picked[:, 2] = np.abs(picked[:, 2])
-    expected = exact_transform(vertices.cpu(), faces.cpu(), 1.0, picked / voxels).numpy()
+    vertices, faces = mesh.vertices.cpu(), mesh.faces.cpu()
+    expected = exact_transform(vertices, faces, 1.0, picked / voxels).numpy()
     found = modes[tuple(picked.T)]
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
@@ -248,20 +247,18 @@ def main() -> None:
     print(f"\n{len(mesh.faces)} faces, {voxels}^3, K = {max(band)}; ms")
     ours = timed(fit_iteration(voxels, mesh, band), repeats)
     print(f"  one fit iteration         {1e3 * ours:9.3f}   goal 2")
-    transform, tensors, both_ways = our_transform(voxels, mesh, band)
+    bright = lit(mesh)
+    transform, both_ways = our_transform(voxels, bright, band)
     here = timed(both_ways, repeats)
     print(f"  the transform in it       {1e3 * here:9.3f}")
-    value = lambda: transform.forward(transform.place(*tensors[:2]), *tensors[2:])  # noqa: E731
-    alone = timed(value, repeats)
-    print(f"  its value alone           {1e3 * alone:9.3f}")
-    direct = timed(direct_forward(voxels, mesh, band), 3)
-    print(f"  that by the direct sum    {1e3 * direct:9.1f}   {goal(direct / alone, '>=', 200)}")
-    points = transform.place(*tensors[:2])
+    direct = timed(direct_both_ways(voxels, bright, band), 3)
+    print(f"  that by the direct sum    {1e3 * direct:9.1f}   {goal(direct / here, '>=', 200)}")
+    points = transform.place(bright)
     peer = cufinufft_iteration(voxels, transform, points, points.cross, max(band))
     if peer is not None:
         theirs = timed(peer, repeats)
         print(f"  by cuFINUFFT              {1e3 * theirs:9.3f}   {goal(theirs / here, '>=', 3)}")
-    print(f"  error against the exact reference {agreement(transform, tensors, voxels):.1e}")
+    print(f"  error against the exact reference {agreement(transform, bright, voxels):.1e}")
     per_kernel(both_ways, transform, len(points.face_of))
 
     voxels, mesh = 512, sphere(512, 141)

@@ -6,9 +6,10 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from meshft_cases import Box, densities
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.shapes import box, bumpy_sphere, icosphere
 from napari_deltamic.meshft import exact_transform
-from napari_deltamic.meshft.checks import per_face
-from napari_deltamic.meshft.cuda.device_transform import DeviceTransform, Launch
+from napari_deltamic.meshft.cuda.device_transform import DeviceTransform
 from napari_deltamic.meshft.cuda.direct_transform import DirectTransform
-from napari_deltamic.meshft.cuda.source import kernel_source, macros
-from napari_deltamic.meshft.simd import WIDTH
+from napari_deltamic.meshft.cuda.launching import Launch
+from napari_deltamic.meshft.cuda.source import Module, kernel_source
+from napari_deltamic.meshft.lit_mesh import LitMesh, lit_mesh
 
 _STAND_IN = Path(__file__).with_name("cuda_stand_in.h")
 # Removed when the interpreter ends.
@@ -31,28 +32,30 @@ _SCALARS = {np.int32: ctypes.c_int, np.int64: ctypes.c_longlong, np.float64: cty
 
 
 @cache
-def library(dtype: str, width: int, terms: int) -> ctypes.CDLL:
-    """Return the built kernels; once a session for each precision and number of terms."""
+def library(module: Module) -> ctypes.CDLL:
+    """Return the built kernels; once a session for each module."""
     compiler = shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         pytest.skip("no C++ compiler to build the CUDA kernels with")
-    source, built = (
-        Path(_FOLDER.name) / f"{dtype}-{width}-{terms}{ending}" for ending in (".cpp", ".so")
-    )
-    source.write_text(f'#include "{_STAND_IN}"\n{kernel_source()}', encoding="utf-8")
-    defines = [f"-D{name}={value}" for name, value in macros(dtype, width, terms).items()]
+    name = "-".join((module.purpose, *(value for _, value in module.macros)))
+    source, built = (Path(_FOLDER.name) / f"{name}{ending}" for ending in (".cpp", ".so"))
+    source.write_text(f'#include "{_STAND_IN}"\n{kernel_source(module.purpose)}', encoding="utf-8")
+    defines = [f"-D{name}={value}" for name, value in module.macros]
     flags = ["-std=c++17", "-O2", "-march=native", "-Wall", "-Werror", "-Wno-unknown-pragmas"]
     command = [compiler, *flags, "-shared", "-fPIC", *defines, str(source), "-o", str(built)]
     subprocess.run(command, check=True)
     return ctypes.CDLL(str(built))
 
 
-def make_launch(dtype: str, width: int, terms: int) -> Launch:
-    """Return what runs the kernels of one precision, one index after the other."""
-    built = library(dtype, width, terms)
+def make_launch(module: Module) -> Launch:
+    """Return what runs the kernels of a module, one index after the other."""
+    built = library(module)
 
-    def launch(name: str, count: int, *arguments: Any) -> None:
-        getattr(built, name)(ctypes.c_longlong(count), *map(_as_c, arguments))
+    def launch(
+        name: str, count: int, *arguments: Any, runs: Iterable[tuple[Any, ...]] = ((),)
+    ) -> None:
+        for run in runs:
+            getattr(built, name)(ctypes.c_longlong(count), *map(_as_c, (*arguments, *run)))
 
     return launch
 
@@ -75,35 +78,20 @@ def transform_on_host(
 
 def direct_on_host(lengths: Any, band: tuple[int, int, int], dtype: torch.dtype) -> DirectTransform:
     """Return the closed-form transform of the CUDA backend, on the host."""
-    name = str(dtype).removeprefix("torch.")
-    # Its kernels have no spreading: any number of terms will do.
-    launch = make_launch(name, WIDTH[name], WIDTH[name])
-    return DirectTransform(np.asarray(lengths, float), band, dtype, torch.device("cpu"), launch)
+    device = torch.device("cpu")
+    return DirectTransform(np.asarray(lengths, float), band, dtype, device, make_launch)
 
 
-class Lit(NamedTuple):
-    """A mesh and its densities as a backend takes them; (0,) for a density that it has not."""
-
-    vertices: torch.Tensor
-    faces: torch.Tensor
-    membrane: torch.Tensor
-    jump: torch.Tensor
-
+class Lit(LitMesh):
     @property
     def wants(self) -> tuple[bool, bool, bool]:
         return True, len(self.membrane) > 0, len(self.jump) > 0
 
 
 def lit(mesh: TriangleMesh, label: str, dtype: torch.dtype) -> Lit:
-    vertices, faces = (
-        torch.from_numpy(np.array(part, order="C")) for part in (mesh.vertices, mesh.faces)
-    )
-    vertices = vertices.to(dtype)
-    parts = (
-        per_face("density", density, len(mesh.faces), vertices).contiguous()
-        for density in densities(label, mesh, dtype)
-    )
-    return Lit(vertices, faces, *parts)
+    vertices = torch.tensor(mesh.vertices, dtype=dtype)
+    parts = lit_mesh(vertices, mesh.faces, *densities(label, mesh, dtype))
+    return Lit(*(part.contiguous() for part in parts))
 
 
 def random_cotangent(where: Box, dtype: torch.dtype, seed: int = 0) -> torch.Tensor:

@@ -10,12 +10,14 @@ import pytest
 import torch
 from cuda_on_host import make_launch
 from meshft_cases import relative_error
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.meshft import MeshFourierTransform, backends
 from napari_deltamic.meshft.cuda import availability
 from napari_deltamic.meshft.cuda import backend as cuda_backend
 from napari_deltamic.meshft.cuda.availability import cuda_obstacle
+from napari_deltamic.meshft.cuda.source import SPARSE
 
 BOX = (10, 11, 12), (1.0, 1.0, 1.0)
 MESH = icosphere((4.0, 5.0, 6.0), 2.0, 2)
@@ -48,9 +50,7 @@ def on_host(monkeypatch: pytest.MonkeyPatch) -> None:
         return make(*arguments, device=torch.device("cpu"))
 
     monkeypatch.setattr(cuda_backend, "CudaBackend", on_cpu)
-    monkeypatch.setattr(
-        cuda_backend, "cupy_launch", lambda device, *compiled: make_launch(*compiled)
-    )
+    monkeypatch.setattr(cuda_backend, "cupy_launch", lambda device, module: make_launch(module))
 
 
 def test_auto_takes_the_cpu_and_says_why(no_cuda: None) -> None:
@@ -170,6 +170,63 @@ def test_the_cuda_backend_is_one_differentiable_operation(on_host: None, dtype) 
         assert relative_error(one, other) < 1e-5
 
 
+def changed_at(where: tuple[int, ...], values: np.ndarray, value: float) -> torch.Tensor:
+    changed = np.array(values)
+    changed[where] = value
+    return torch.from_numpy(changed)
+
+
+DENSITY = np.ones(len(MESH.faces))
+NOT_FINITE = "vertices: some are NaN or infinite"
+UNKNOWN = r"faces: vertex indices must lie in 0\.\.161"
+
+
+@pytest.mark.parametrize("backend", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"vertices": changed_at((3, 1), MESH.vertices, np.nan)}, NOT_FINITE),
+        ({"vertices": changed_at((7, 0), MESH.vertices, -np.inf)}, NOT_FINITE),
+        # Of no face, but in the mean.
+        ({"vertices": np.append(MESH.vertices, [[np.nan] * 3], axis=0)}, NOT_FINITE),
+        ({"vertices": MESH.vertices * np.inf, "membrane": None}, NOT_FINITE),
+        ({"vertices": MESH.vertices * 1e9}, "vertices: the faces are so large"),
+        ({"faces": changed_at((5, 2), MESH.faces, len(MESH.vertices))}, UNKNOWN),
+        ({"faces": changed_at((5, 2), MESH.faces, -1)}, UNKNOWN),
+        # Whoever reads there gets no further.
+        ({"faces": changed_at((5, 2), MESH.faces, 1 << 60)}, UNKNOWN),
+        ({"membrane": changed_at((9,), DENSITY, np.nan)}, "membrane: densities must be real and"),
+        ({"interior": changed_at((9,), DENSITY, np.inf)}, "interior: densities must be real and"),
+    ],
+)
+def test_bad_values_are_refused_before_they_do_harm(
+    backend: str, changed: dict, message: str, on_host: None
+) -> None:
+    transform = MeshFourierTransform(*BOX, backend=backend)
+    arguments = {"vertices": MESH.vertices, "faces": MESH.faces, "membrane": 1.0}
+    with pytest.raises(ValueError, match=message):
+        transform(**arguments | changed)
+
+
+class Waits(TorchDispatchMode):
+    """Counts the numbers that are asked of tensors; a GPU is waited for each time."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(named or {}))
+
+
+def test_both_ways_through_the_transform_wait_for_the_device_once(on_host: None) -> None:
+    transform = MeshFourierTransform(*BOX, backend="cuda")
+    vertices = torch.tensor(MESH.vertices, requires_grad=True)
+    faces, density = torch.tensor(MESH.faces), torch.ones(len(MESH.faces))
+    with Waits() as waits:
+        transform(vertices, faces, density, density).abs().sum().backward()
+    assert waits.count == 1
+
+
 def test_a_device_that_torch_has_no_kernels_for(
     asked_anew: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +269,7 @@ def test_launching_covers_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
     calls = []
     kernel = SimpleNamespace(get_function=lambda name: lambda *launch: calls.append(launch))
-    monkeypatch.setattr(launching, "_kernels", lambda *compiled: kernel)
+    monkeypatch.setattr(launching, "_kernels", lambda number, module: kernel)
     stream = SimpleNamespace(cuda_stream=7)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
     cupy = ModuleType("cupy")
@@ -229,15 +286,15 @@ def test_launching_covers_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
     stream_of = SimpleNamespace(from_external=lambda stream: Context(*stream.__cuda_stream__()))
     cupy.cuda = SimpleNamespace(Device=Context, Stream=stream_of)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    launch = launching.cupy_launch(torch.device("cuda", 1), "float32", 8, 8)
+    launch = launching.cupy_launch(torch.device("cuda", 1), SPARSE)
     launch("spread", 1000, np.int32(5))
     launch("spread", 0)
-    launch("spread", 1, np.int32(6))
+    launch("spread", 1, np.int32(6), runs=[(np.int32(7),), (np.int32(8),)])
     with pytest.raises(AssertionError, match="plain, contiguous"):
         launch("spread", 1, torch.zeros(3, 2).T)
-    (grid, block, arguments), (_, _, others) = calls
+    (grid, block, arguments), *others = calls
     assert grid[0] * block[0] >= 1000
     assert arguments == (1000, 5)
-    assert others == (1, 6)
-    # The stream is looked up once.
+    assert [packed for _, _, packed in others] == [(1, 6, 7), (1, 6, 8)]
+    # The stream is looked up once, and the device is entered once for several runs.
     assert entered == [(0, 7), (1,), (1,)]

@@ -6,8 +6,14 @@ import re
 
 import pytest
 
-from napari_deltamic.meshft.cuda.source import KERNELS, kernel_source, macros
-from napari_deltamic.meshft.simd import WIDTH
+from napari_deltamic.meshft.cuda.source import (
+    KERNELS,
+    SPARSE,
+    Module,
+    direct_module,
+    kernel_source,
+    transform_module,
+)
 
 cuda = pytest.importorskip("cuda.core")
 pathfinder = pytest.importorskip("cuda.pathfinder")
@@ -17,10 +23,18 @@ except pathfinder.DynamicLibNotFoundError:
     pytest.skip("no NVRTC to compile with", allow_module_level=True)
 
 
-def compiled(source: str, dtype: str, architecture: str, width: int | None = None) -> bytes:
-    width = width or WIDTH[dtype]
-    defined = list(macros(dtype, width, width).items())
-    options = cuda.ProgramOptions(arch=architecture, std="c++17", define_macro=defined)
+MODULES = [
+    *(transform_module(dtype, 8, 9) for dtype in ("float32", "float64")),
+    *(direct_module(dtype) for dtype in ("float32", "float64")),
+    SPARSE,
+]
+
+
+def compiled(module: Module, architecture: str, source: str = "") -> bytes:
+    options = cuda.ProgramOptions(
+        arch=architecture, std="c++17", define_macro=list(module.macros) or None
+    )
+    source = source or kernel_source(module.purpose)
     return bytes(cuda.Program(source, "c++", options).compile("cubin").code)
 
 
@@ -30,26 +44,30 @@ def entries(cubin: bytes) -> list[str]:
     return sorted({name.decode() for name in names})
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_purpose_is_compiled() -> None:
+    assert {module.purpose for module in MODULES} == set(KERNELS)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-def test_every_kernel_compiles(dtype: str, architecture: str) -> None:
-    assert entries(compiled(kernel_source(), dtype, architecture)) == sorted(KERNELS)
+def test_every_kernel_compiles(module: Module, architecture: str) -> None:
+    assert entries(compiled(module, architecture)) == sorted(KERNELS[module.purpose])
 
 
 @pytest.mark.parametrize("width", [4, 16])
 def test_the_narrowest_and_the_widest_kernel_compile(width: int) -> None:
-    assert compiled(kernel_source(), "float32", "sm_90", width)
+    assert compiled(transform_module("float32", width, width), "sm_90")
 
 
 def test_a_mistake_is_found() -> None:
-    source = kernel_source()
+    source = kernel_source("transform")
     misspelt = source.replace("rint(", "rintt(", 1)
     assert misspelt != source
     with pytest.raises(Exception, match='"rintt" is undefined'):
-        compiled(misspelt, "float32", "sm_90")
+        compiled(MODULES[0], "sm_90", misspelt)
 
 
 def test_kernels_that_are_missing_or_too_many_are_found() -> None:
-    source = kernel_source().replace(" settle(", " unsettle(", 1)
-    expected = {*KERNELS, "unsettle"} - {"settle"}
-    assert entries(compiled(source, "float32", "sm_90")) == sorted(expected)
+    source = kernel_source("transform").replace(" settle(", " unsettle(", 1)
+    expected = {*KERNELS["transform"], "unsettle"} - {"settle"}
+    assert entries(compiled(MODULES[0], "sm_90", source)) == sorted(expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from napari_deltamic.mesh import bumpy_sphere, dumbbell, icosphere, mean_surface
 from napari_deltamic.meshft import MeshFourierTransform
 from napari_deltamic.meshft.cuda.direct_transform import DirectTransform
 from napari_deltamic.meshft.cuda.launching import cupy_launch
-from napari_deltamic.meshft.simd import WIDTH
+from napari_deltamic.meshft.lit_mesh import LitMesh
 
 pytestmark = pytest.mark.gpu
 
@@ -69,13 +71,18 @@ def test_the_device_agrees_with_the_cpu_in_float64(dtype, tolerance: float) -> N
 @pytest.mark.parametrize(("dtype", "tolerance"), ISSUE_TOLERANCES)
 def test_the_closed_form_on_the_device_agrees(dtype, tolerance: float) -> None:
     device = torch.device("cuda", torch.cuda.current_device())
-    name = str(dtype).removeprefix("torch.")
-    launch = cupy_launch(device, name, WIDTH[name], WIDTH[name])
     transform = transform_of(tolerance, "cuda")
+    launch = partial(cupy_launch, device)
     direct = DirectTransform(transform.lengths, BAND, dtype, device, launch)
-    mesh = {name: part.detach() for name, part in on_device(dtype).items()}
-    oracle = direct.forward(mesh["vertices"], mesh["faces"], mesh["membrane"], mesh["interior"])
-    assert relative_error(transform(**mesh).cpu(), oracle.cpu()) <= tolerance
+    mesh = on_device(dtype)
+    modes = transform(**mesh)
+    lit = LitMesh(*(part.detach() for part in mesh.values()))
+    oracle = direct.forward(lit)
+    assert relative_error(modes.detach().cpu(), oracle.cpu()) <= tolerance
+    modes.backward(oracle)
+    gradients = [part.grad for part in mesh.values() if part.is_floating_point()]
+    for found, expected in zip(gradients, direct.backward(oracle, lit), strict=True):
+        assert relative_error(found.cpu(), expected.cpu()) <= 3 * tolerance
 
 
 def test_two_calls_are_the_same_bit_for_bit() -> None:

@@ -35,9 +35,9 @@ def host_transform(where: Box, tolerance: float, dtype: torch.dtype) -> DeviceTr
 def modes_and_gradients(
     transform: DeviceTransform, mesh: Lit, cotangent: torch.Tensor
 ) -> list[torch.Tensor]:
-    points = transform.place(mesh.vertices, mesh.faces)
-    modes = transform.forward(points, mesh.membrane, mesh.jump)
-    found = transform.backward(cotangent, points, mesh.membrane, mesh.jump, mesh.wants)
+    points = transform.place(mesh)
+    modes = transform.forward(points)
+    found = transform.backward(cotangent, points, mesh.wants)
     assert [part is not None for part in found] == list(mesh.wants)
     return [modes, *(part for part in found if part is not None)]
 
@@ -46,8 +46,8 @@ def on_the_cpu(
     where: Box, mesh: Lit, cotangent: torch.Tensor, tolerance: float
 ) -> list[torch.Tensor]:
     backend = CpuBackend(where.lengths, where.band, tolerance)
-    modes, kept = backend.forward(*mesh)
-    found = backend.backward(cotangent, *mesh, mesh.wants, kept)
+    modes, kept = backend.forward(mesh)
+    found = backend.backward(cotangent, kept, mesh.wants)
     return [modes, *(part for part in found if part is not None)]
 
 
@@ -104,22 +104,21 @@ def test_gradcheck() -> None:
 
     def modes(vertices: torch.Tensor, membrane: torch.Tensor, interior: torch.Tensor):
         jump = interior.expand(len(membrane)).contiguous()
-        return OnHost.apply(vertices, membrane, jump, mesh.faces, transform)
+        return OnHost.apply(transform, vertices, mesh.faces, membrane, jump)
 
     assert torch.autograd.gradcheck(modes, leaves, atol=1e-7, rtol=1e-6, fast_mode=True)
 
 
 class OnHost(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, vertices, membrane, jump, faces, transform: DeviceTransform):
-        ctx.kept = transform.place(vertices, faces), membrane, jump
-        ctx.transform = transform
-        return transform.forward(*ctx.kept)
+    def forward(ctx, transform: DeviceTransform, *mesh: torch.Tensor):
+        ctx.transform, ctx.points = transform, transform.place(Lit(*mesh))
+        return transform.forward(ctx.points)
 
     @staticmethod
     def backward(ctx, cotangent):
-        wants = ctx.needs_input_grad[:3]
-        return (*ctx.transform.backward(cotangent, *ctx.kept, wants), None, None)
+        vertices, *densities = ctx.transform.backward(cotangent, ctx.points, (True,) * 3)
+        return None, vertices, None, *densities
 
 
 def test_twice_the_same() -> None:
@@ -190,7 +189,7 @@ def test_faces_that_are_far_too_large_are_refused() -> None:
     transform = host_transform(HARD_BOX, 1e-5, torch.float32)
     mesh = lit(MESHES["tiny"], "membrane", torch.float32)
     with pytest.raises(ValueError, match=r"^vertices: the faces are so large .* vertices in um\?"):
-        transform.place(mesh.vertices * 1e6, mesh.faces)
+        transform.place(mesh._replace(vertices=mesh.vertices * 1e6))
 
 
 def test_faces_that_change_in_place_are_noticed() -> None:

@@ -20,9 +20,9 @@ MESHES = hard_meshes()
 def errors(where: Box, mesh: Lit, cotangent: torch.Tensor) -> list[float]:
     """Return the relative errors of the modes and of each gradient."""
     transform = direct_on_host(where.lengths, where.band, mesh.vertices.dtype)
-    gradients = transform.backward(cotangent, *mesh)
+    gradients = transform.backward(cotangent, mesh)
     wanted = [part for part, wants in zip(gradients, mesh.wants, strict=True) if wants]
-    found = [transform.forward(*mesh), *wanted]
+    found = [transform.forward(mesh), *wanted]
     assert all(part.isfinite().all() for part in found)
     pairs = zip(found, exact(where, mesh, cotangent), strict=True)
     return [relative_error(part, expected) for part, expected in pairs]
@@ -57,7 +57,7 @@ def test_phases_as_close_or_far_apart_as_can_be(
     # A face that single precision has rounded to a line has no area's slope to compare.
     assume(exact_area(face) > 1e-3 * 10 ** (one + other) * np.linalg.norm(np.cross(*edges)))
     # The energy's cotangent: a random one might leave hardly any gradient in one face's density.
-    modes = direct_on_host(HARD_BOX.lengths, HARD_BOX.band, dtype).forward(*face)
+    modes = direct_on_host(HARD_BOX.lengths, HARD_BOX.band, dtype).forward(face)
     assert max(errors(HARD_BOX, face, modes)) <= tolerance
 
 
@@ -70,7 +70,7 @@ def exact_area(face: Lit) -> float:
 def test_mode_zero_is_the_mass(dtype) -> None:
     mesh = lit(MESHES["across the box's sides"], "both", dtype)
     where = HARD_BOX._replace(band=(0, 0, 0))
-    (mass,) = direct_on_host(where.lengths, where.band, dtype).forward(*mesh).ravel()
+    (mass,) = direct_on_host(where.lengths, where.band, dtype).forward(mesh).ravel()
     body = MESHES["across the box's sides"]
     areas = torch.from_numpy(body.face_normals_and_areas()[1])
     expected = (mesh.membrane.double() @ areas) + float(mesh.jump[0]) * body.volumes()[0]
@@ -83,9 +83,9 @@ def test_twice_the_same_whatever_the_layout(dtype) -> None:
     transform = direct_on_host(HARD_BOX.lengths, HARD_BOX.band, dtype)
     mesh = lit(MESHES["tiny"], "both", dtype)
     cotangent = random_cotangent(HARD_BOX, dtype)
-    one = transform.forward(*mesh), *transform.backward(cotangent, *mesh)
+    one = transform.forward(mesh), *transform.backward(cotangent, mesh)
     # A number for all faces comes as a view of one, and a loss may hand back a view too.
     spread = mesh._replace(vertices=mesh.vertices.T.contiguous().T, jump=mesh.jump[:1].expand(80))
     cotangent = cotangent.conj().resolve_conj().conj()
-    other = transform.forward(*spread), *transform.backward(cotangent, *spread)
+    other = transform.forward(spread), *transform.backward(cotangent, spread)
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

@@ -16,13 +16,14 @@ from napari_deltamic.fitting.preconditioner import inverse_coefficients
 from napari_deltamic.mesh import bumpy_sphere, graph_laplacian, icosphere, mean_surface_distance
 from napari_deltamic.meshft import backends, transform
 from napari_deltamic.meshft.cuda import backend as cuda_backend
+from napari_deltamic.meshft.cuda.source import SPARSE
 from napari_deltamic.meshft.cuda.sparse_rows import SparseRows
 
 CPU = torch.device("cpu")
 
 
 def on_host(matrix: object, device: torch.device = CPU) -> SparseRows:
-    return SparseRows(matrix, device, make_launch("float32", 8, 8))
+    return SparseRows(matrix, device, make_launch(SPARSE))
 
 
 def vectors(count: int, seed: int = 0) -> torch.Tensor:
@@ -73,8 +74,7 @@ def test_a_whole_fit_by_the_kernels_is_that_of_the_cpu(monkeypatch: pytest.Monke
     settings = dm.FitSettings(label="both", stages=2, max_iterations=30)
     expected = dm.fit(stack, seed, psf, settings)
 
-    launch = lambda device, *compiled: make_launch(*compiled)  # noqa: E731
-    monkeypatch.setattr(cuda_backend, "cupy_launch", launch)
+    monkeypatch.setattr(cuda_backend, "cupy_launch", lambda device, module: make_launch(module))
     make = partial(cuda_backend.CudaBackend, device=CPU)
     choice = backends.Choice(make, "CUDA: a stand-in", CPU)
     monkeypatch.setattr(transform, "choose_backend", lambda name, device=None: choice)

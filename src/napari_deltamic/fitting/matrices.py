@@ -21,7 +21,8 @@ def product(matrix: Any, device: torch.device) -> Callable[[torch.Tensor], torch
 
 def device_rows(matrix: Any, device: torch.device) -> SparseRows:
     """Return a sparse matrix on a CUDA device."""
-    from napari_deltamic.meshft.cuda.launching import common_launch
+    from napari_deltamic.meshft.cuda.launching import cupy_launch
+    from napari_deltamic.meshft.cuda.source import SPARSE
     from napari_deltamic.meshft.cuda.sparse_rows import SparseRows
 
-    return SparseRows(matrix, device, common_launch(device))
+    return SparseRows(matrix, device, cupy_launch(device, SPARSE))

@@ -10,39 +10,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_deltamic.meshft.lit_mesh import LitMesh, check_values
+
 Result = TypeVar("Result")
 
 BACKENDS = ("auto", "cpu", "cuda")
 
 
+Wants = tuple[bool, bool, bool]
+"""Whether the gradients in vertices, membrane and jump are asked for."""
+
+Gradients = tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
+"""In vertices, membrane and jump, each if it was asked for."""
+
+
 class Backend(Protocol):
-    """A transform of meshes in one box and band; what it returns lies where the vertices do.
+    """A transform of meshes in one box and band; what it returns lies where the vertices do."""
 
-    Shapes and units are those of :class:`napari_deltamic.meshft.cpu.CpuTransform`; membrane and
-    jump may be empty, for none.
-    """
+    def forward(self, mesh: LitMesh) -> tuple[torch.Tensor, Any]:
+        """Return the complex modes, and what :meth:`backward` needs of the mesh.
 
-    def forward(
-        self,
-        vertices: torch.Tensor,
-        faces: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-    ) -> tuple[torch.Tensor, Any]:
-        """Return the complex modes, and what :meth:`backward` can use again."""
+        Raises a ValueError if an index is of no vertex, a number is not finite or a face too large.
+        """
         ...
 
-    def backward(
-        self,
-        cotangent: torch.Tensor,
-        vertices: torch.Tensor,
-        faces: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-        wants: tuple[bool, bool, bool],
-        kept: Any,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-        """Return the gradients in vertices, membrane and jump, each if wanted."""
+    def backward(self, cotangent: torch.Tensor, kept: Any, wants: Wants) -> Gradients:
+        """Return the gradients of Re sum(conj(cotangent) * modes)."""
         ...
 
 
@@ -55,34 +48,20 @@ class CpuBackend:
         self._arguments = lengths, band, tolerance
         self._transforms: dict[torch.dtype, Any] = {}
 
-    def forward(
-        self,
-        vertices: torch.Tensor,
-        faces: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-    ) -> tuple[torch.Tensor, Any]:
+    def forward(self, mesh: LitMesh) -> tuple[torch.Tensor, Any]:
         """See :class:`Backend`."""
-        transform = self._transform(vertices.dtype)
-        mesh = _as_numpy(vertices, faces, membrane, jump)
-        cut = transform.cut(*mesh[:2])
-        modes = torch.from_numpy(transform.forward(*mesh, cut))
-        return modes.to(vertices.device), (mesh, cut)
+        check_values(mesh)
+        transform = self._transform(mesh.vertices.dtype)
+        arrays = _as_numpy(mesh)
+        cut = transform.cut(*arrays[:2])
+        modes = torch.from_numpy(transform.forward(*arrays, cut))
+        return modes.to(mesh.vertices.device), (mesh.vertices, arrays, cut)
 
-    def backward(
-        self,
-        cotangent: torch.Tensor,
-        vertices: torch.Tensor,
-        faces: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-        wants: tuple[bool, bool, bool],
-        kept: Any,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    def backward(self, cotangent: torch.Tensor, kept: Any, wants: Wants) -> Gradients:
         """See :class:`Backend`."""
+        vertices, arrays, cut = kept
         transform = self._transform(vertices.dtype)
-        mesh, cut = kept
-        found = transform.backward(cotangent.resolve_conj().cpu().numpy(), *mesh, wants, cut)
+        found = transform.backward(cotangent.resolve_conj().cpu().numpy(), *arrays, wants, cut)
         by_vertex, by_membrane, by_jump = (
             None if part is None else torch.from_numpy(part).to(vertices) for part in found
         )
@@ -192,13 +171,8 @@ def _checked_device(name: str, device: torch.device | str | None) -> str | None:
     return kind
 
 
-def _as_numpy(
-    vertices: torch.Tensor, faces: torch.Tensor, membrane: torch.Tensor, jump: torch.Tensor
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[Any], NDArray[Any]]:
+def _as_numpy(mesh: LitMesh) -> tuple[NDArray[Any], ...]:
+    vertices, *rest = (part.detach().cpu().numpy() for part in mesh)
     # Positions stay in float64: rounding them to the grid would cost a digit.
-    return (
-        np.ascontiguousarray(vertices.detach().cpu().numpy(), np.float64),
-        np.ascontiguousarray(faces.cpu().numpy(), np.int64),
-        np.ascontiguousarray(membrane.detach().cpu().numpy()),
-        np.ascontiguousarray(jump.detach().cpu().numpy()),
-    )
+    parts = vertices.astype(np.float64, copy=False), *rest
+    return tuple(np.ascontiguousarray(part) for part in parts)

@@ -13,11 +13,10 @@ from napari_deltamic.meshft.band import Otf, mode_indices, narrow_band
 from napari_deltamic.meshft.checks import (
     checked_band,
     checked_box,
-    checked_mesh,
     checked_threshold,
     checked_tolerance,
-    per_face,
 )
+from napari_deltamic.meshft.lit_mesh import LitMesh, check_values, lit_mesh
 
 
 class MeshFourierTransform:
@@ -127,19 +126,14 @@ class MeshFourierTransform:
             box that the units must be wrong, or the tolerance is finer than the precision of the
             vertices allows.
         """
-        vertices, faces = checked_mesh(vertices, faces)
-        face_count = len(faces)
-        densities = [
-            per_face(name, density, face_count, vertices)
-            for name, density in (("membrane", membrane), ("interior", interior))
-        ]
-        if face_count == 0 or all(len(density) == 0 for density in densities):
+        mesh = lit_mesh(vertices, faces, membrane, interior)
+        if len(mesh.faces) == 0 or len(mesh.membrane) == len(mesh.jump) == 0:
+            check_values(mesh)
             size = tuple(len(axis) for axis in self.modes)
+            dark = mesh.vertices.new_zeros(size, dtype=mesh.vertices.dtype.to_complex())
             # Tied to the vertices, so that a loss may call backward on a mesh without light too.
-            dark = torch.zeros(size, dtype=vertices.dtype.to_complex(), device=vertices.device)
-            return vertices[:0].sum() * dark
-        faces = faces.to(vertices.device)
-        return _Transform.apply(vertices, *densities, faces, self._backend)  # type: ignore[no-any-return, no-untyped-call]
+            return mesh.vertices[:0].sum() * dark
+        return _Transform.apply(self._backend, *mesh)  # type: ignore[no-any-return, no-untyped-call]
 
     def frequencies(self) -> torch.Tensor:
         """Return (nz, ny, nx, 3) the modes' frequencies in cycles/um, float64."""
@@ -152,26 +146,18 @@ class MeshFourierTransform:
 
 class _Transform(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        vertices: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-        faces: torch.Tensor,
-        backend: Backend,
-    ) -> torch.Tensor:
-        ctx.save_for_backward(vertices, membrane, jump, faces)
+    def forward(ctx: Any, backend: Backend, *mesh: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(*mesh)
         ctx.backend = backend
-        modes, ctx.kept = backend.forward(vertices, faces, membrane, jump)
+        modes, ctx.kept = backend.forward(LitMesh(*mesh))
         return modes
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         # Raises if one was changed in between: what was kept would not fit.
-        vertices, membrane, jump, faces = ctx.saved_tensors
-        wants_vertices, wants_membrane, wants_jump = ctx.needs_input_grad[:3]
-        wants = wants_vertices, wants_membrane and len(membrane) > 0, wants_jump and len(jump) > 0
-        mesh = vertices, faces, membrane, jump
-        gradients = ctx.backend.backward(cotangent, *mesh, wants, ctx.kept)
-        return (*gradients, None, None)
+        mesh = LitMesh(*ctx.saved_tensors)
+        _, by_vertex, _, by_membrane, by_jump = ctx.needs_input_grad
+        wants = by_vertex, by_membrane and len(mesh.membrane) > 0, by_jump and len(mesh.jump) > 0
+        vertices, membrane, jump = ctx.backend.backward(cotangent, ctx.kept, wants)
+        return None, vertices, None, membrane, jump

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.meshft.cuda.device_transform import DeviceTransform, Points
+from napari_deltamic.meshft.backends import Gradients, Wants
+from napari_deltamic.meshft.cuda.device_transform import DeviceTransform
 from napari_deltamic.meshft.cuda.launching import cupy_launch
+from napari_deltamic.meshft.lit_mesh import LitMesh
 
 
 class CudaBackend:
@@ -30,35 +32,19 @@ class CudaBackend:
         self._device = device
         self._transforms: dict[torch.dtype, DeviceTransform] = {}
 
-    def forward(
-        self,
-        vertices: torch.Tensor,
-        faces: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-    ) -> tuple[torch.Tensor, Any]:
+    def forward(self, mesh: LitMesh) -> tuple[torch.Tensor, Any]:
         """See :class:`napari_deltamic.meshft.backends.Backend`."""
-        transform = self._transform(vertices.dtype)
-        points = transform.place(self._here(vertices), self._here(faces).long())
-        modes = transform.forward(points, self._here(membrane), self._here(jump))
-        return modes.to(vertices.device), points
+        transform = self._transform(mesh.vertices.dtype)
+        points = transform.place(LitMesh(*map(self._here, mesh)))
+        return transform.forward(points).to(mesh.vertices.device), (points, mesh.vertices.device)
 
-    def backward(
-        self,
-        cotangent: torch.Tensor,
-        vertices: torch.Tensor,
-        faces: torch.Tensor,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-        wants: tuple[bool, bool, bool],
-        kept: Points,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    def backward(self, cotangent: torch.Tensor, kept: Any, wants: Wants) -> Gradients:
         """See :class:`napari_deltamic.meshft.backends.Backend`."""
-        transform = self._transform(vertices.dtype)
-        densities = self._here(membrane), self._here(jump)
-        found = transform.backward(self._here(cotangent), kept, *densities, wants)
+        points, home = kept
+        transform = self._transform(points.mesh.vertices.dtype)
+        found = transform.backward(self._here(cotangent), points, wants)
         by_vertex, by_membrane, by_jump = (
-            None if part is None else part.to(vertices.device) for part in found
+            None if part is None else part.to(home) for part in found
         )
         return by_vertex, by_membrane, by_jump
 

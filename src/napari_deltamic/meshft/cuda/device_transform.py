@@ -9,27 +9,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_deltamic.meshft.backends import Gradients, Wants
 from napari_deltamic.meshft.band import fine_grid_size, mode_indices
+from napari_deltamic.meshft.cuda.launching import Launch
+from napari_deltamic.meshft.cuda.source import Module, transform_module
 from napari_deltamic.meshft.kernel import narrowest_kernel
+from napari_deltamic.meshft.lit_mesh import LitMesh, check_values
 from napari_deltamic.meshft.quadrature import quadrature_tables
 
 # Each takes 48 bytes; far more than any mesh of a fit has.
 _MOST_POINTS = 2e8
 
-Launch = Callable[..., None]
-"""Runs a kernel: its name, how many indices it has, then its arguments after the count.
-
-Arguments are contiguous tensors, for pointers, and numpy scalars of the kernel's own types.
-"""
-
 
 class Points(NamedTuple):
     """The quadrature points of one mesh, on the device."""
 
-    vertices: torch.Tensor
-    """(V, 3) um."""
-    faces: torch.Tensor
-    """(F, 3) vertex indices."""
+    mesh: LitMesh
     cross: torch.Tensor
     """(F, 3) normals as long as twice the area."""
     rule_of: torch.Tensor
@@ -89,8 +84,7 @@ class DeviceTransform:
     device
         Where all tensors are.
     make_launch
-        Given dtype's name, the spreading width and the number of polynomial coefficients, returns
-        what runs the kernels.
+        Returns what runs the kernels of a module.
     """
 
     def __init__(
@@ -100,7 +94,7 @@ class DeviceTransform:
         tolerance: float,
         dtype: torch.dtype,
         device: torch.device,
-        make_launch: Callable[[str, int, int], Launch],
+        make_launch: Callable[[Module], Launch],
     ) -> None:
         self.dtype, self.device, self.lengths = dtype, device, lengths
         name = str(dtype).removeprefix("torch.")
@@ -111,7 +105,7 @@ class DeviceTransform:
         self.sizes = sizes[0], sizes[1], sizes[2]
         self._size_arguments = tuple(np.int32(size) for size in sizes)
         powers = np.arange(1, len(kernel.coefficients))[:, None]
-        self._launch = make_launch(name, self.width, len(kernel.coefficients))
+        self._launch = make_launch(transform_module(name, self.width, len(kernel.coefficients)))
         self._coefficients = self._put(kernel.coefficients, dtype)
         # The polynomials' argument runs from 1 to -1 as the position moves by one step.
         self._derivative = self._put(-2.0 * powers * kernel.coefficients[1:], dtype)
@@ -142,28 +136,32 @@ class DeviceTransform:
         )
         self._incidence: Incidence | None = None
 
-    def place(self, vertices: torch.Tensor, faces: torch.Tensor) -> Points:
-        """Return the quadrature points of a mesh; :meth:`forward` and :meth:`backward` share them.
+    def place(self, mesh: LitMesh) -> Points:
+        """Return the quadrature points of a mesh, for :meth:`forward` and :meth:`backward`.
 
         Raises
         ------
         ValueError
-            If the faces are so large that there would be too many.
+            If the mesh has bad values, or faces so large that there would be too many points.
         """
+        vertices, faces = mesh.vertices, mesh.faces
         count = len(faces)
         rule_of, cuts_of = (self._empty(count, dtype=torch.int32) for _ in range(2))
         points_of = self._empty(count, dtype=torch.int64)
-        rules = np.int32(len(self._counts))
-        choice = self._phase_scale, rules, self._largest_spread, self._counts
-        self._launch("cut_faces", count, vertices, faces, *choice, rule_of, cuts_of, points_of)
+        parts = np.int64(len(vertices)), vertices, faces
+        choice = self._phase_scale, np.int32(len(self._counts)), self._largest_spread, self._counts
+        self._launch("cut_faces", count, *parts, *choice, rule_of, cuts_of, points_of)
         first = torch.zeros(count + 1, dtype=torch.int64, device=self.device)
         torch.cumsum(points_of, 0, out=first[1:])
-        total = int(first[-1])
-        if total > _MOST_POINTS:
+        # The one number that the device is waited for; bad values show in it.
+        needed = float(first[-1] + _nan_unless_finite(mesh))
+        if not needed <= _MOST_POINTS:
+            check_values(mesh)
             raise ValueError(
-                f"vertices: the faces are so large that {float(total):.2g} quadrature points would "
-                f"be needed in a box of {self.lengths} um; are the vertices in um?"
+                f"vertices: the faces are so large that {needed:.2g} quadrature points would be "
+                f"needed in a box of {self.lengths} um; are the vertices in um?"
             )
+        total = int(needed)
         numbers = torch.arange(count, dtype=torch.int32, device=self.device)
         face_of = torch.repeat_interleave(numbers, points_of, output_size=total)
         nodes = self._empty(3, total, dtype=torch.int32)
@@ -173,20 +171,11 @@ class DeviceTransform:
         self._launch("place_points", total, face_of, vertices, faces, *cut, *self._rules, *where)
         corners = vertices.double()[faces]
         cross = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        return Points(vertices, faces, cross, *cut, face_of, nodes, arguments, shares)
+        return Points(mesh, cross, *cut, face_of, nodes, arguments, shares)
 
-    def forward(self, points: Points, membrane: torch.Tensor, jump: torch.Tensor) -> torch.Tensor:
-        """Return the modes of the density, (2 kz + 1, 2 ky + 1, kx + 1) complex.
-
-        Parameters
-        ----------
-        points
-            From :meth:`place`.
-        membrane
-            (F,) density per um^2, or (0,) for none.
-        jump
-            (F,) inner minus outer density per um^3, or (0,) for none.
-        """
+    def forward(self, points: Points) -> torch.Tensor:
+        """Return the modes of the density, (2 kz + 1, 2 ky + 1, kx + 1) complex."""
+        _, _, membrane, jump = points.mesh
         masses = []
         if len(membrane):
             masses.append((membrane * _norms(points.cross) / 2)[None])
@@ -202,36 +191,29 @@ class DeviceTransform:
         self._launch("band_of_grid", modes.numel(), *kinds, *sizes, volume, spectra, modes)
         return modes
 
-    def backward(
-        self,
-        cotangent: torch.Tensor,
-        points: Points,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
-        wants: tuple[bool, bool, bool],
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    def backward(self, cotangent: torch.Tensor, points: Points, wants: Wants) -> Gradients:
         """Return the gradients of Re sum(conj(cotangent) * modes), each if wanted.
 
         Parameters
         ----------
         cotangent
             Shaped as what :meth:`forward` returns.
-        points, membrane, jump
+        points
             As given to :meth:`forward`.
         wants
             Whether the gradients in vertices, membrane and jump are asked for.
         """
         by_vertex = by_membrane = by_jump = None
         if wants[0] or wants[1]:
-            means, corners = self._gather(cotangent, -1, points, membrane, jump)
+            means, corners = self._gather(cotangent, -1, points)
             if wants[0]:
-                by_vertex = self._at_vertices(points, corners)
+                by_vertex = self._at_vertices(points.mesh, corners)
             if wants[1]:
                 by_membrane = (means * _norms(points.cross) / 2).to(self.dtype)
         if wants[2]:
             total = cotangent[0, 0, 0].real * _volumes(points)
             for axis in range(3):
-                means, _ = self._gather(cotangent, axis, points, membrane, jump)
+                means, _ = self._gather(cotangent, axis, points)
                 total = total + means * points.cross[:, axis] / 2
             by_jump = total.to(self.dtype)
         return by_vertex, by_membrane, by_jump
@@ -254,12 +236,7 @@ class DeviceTransform:
         return grids
 
     def _gather(
-        self,
-        cotangent: torch.Tensor,
-        axis: int,
-        points: Points,
-        membrane: torch.Tensor,
-        jump: torch.Tensor,
+        self, cotangent: torch.Tensor, axis: int, points: Points
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (F,) means of the field and (F, 3, 3) gradients of the faces' corners."""
         half = *self.sizes[:2], self.sizes[2] // 2 + 1
@@ -268,20 +245,21 @@ class DeviceTransform:
         cotangent = cotangent.resolve_conj().contiguous()
         self._launch("grid_of_band", spectrum.numel(), np.int32(axis), *sizes, cotangent, spectrum)
         grid = torch.fft.irfftn(spectrum, s=self.sizes, norm="forward").contiguous()
-        count, faces = len(points.face_of), len(points.faces)
+        vertices, faces, membrane, jump = points.mesh
+        count = len(points.face_of)
         fields = self._empty(4, count)
         kernel = self._coefficients, self._derivative
         place = points.nodes, points.arguments
         self._launch("gather", count, *place, *kernel, *self._size_arguments, grid, fields)
-        means, corners = self._empty(faces), self._empty(faces, 3, 3)
-        mesh = points.vertices, points.faces, points.rule_of, points.cuts_of, points.first
+        means, corners = self._empty(len(faces)), self._empty(len(faces), 3, 3)
+        mesh = vertices, faces, points.rule_of, points.cuts_of, points.first
         light = np.int32(len(membrane) > 0), membrane, np.int32(len(jump) > 0), jump
         found = *self._rules, self._grid_scale, *light, means, corners
-        self._launch("face_gradients", faces, np.int64(count), fields, *mesh, *found)
+        self._launch("face_gradients", len(faces), np.int64(count), fields, *mesh, *found)
         return means.double(), corners
 
-    def _at_vertices(self, points: Points, corners: torch.Tensor) -> torch.Tensor:
-        vertices, faces = points.vertices, points.faces
+    def _at_vertices(self, mesh: LitMesh, corners: torch.Tensor) -> torch.Tensor:
+        vertices, faces = mesh.vertices, mesh.faces
         around = self._incidence
         # A fit moves one set of faces many times.
         if around is None or not around.fits(faces, len(vertices)):
@@ -297,6 +275,12 @@ class DeviceTransform:
         return torch.tensor(np.ascontiguousarray(array), dtype=dtype, device=self.device)
 
 
+def _nan_unless_finite(mesh: LitMesh) -> torch.Tensor:
+    """Return 0, or NaN if a number of a mesh is not finite, without waiting for it."""
+    numbers = torch.cat([mesh.vertices.ravel(), mesh.membrane, mesh.jump])
+    return (0.0 * numbers).sum(dtype=torch.float64)
+
+
 def _norms(vectors: torch.Tensor) -> torch.Tensor:
     norms: torch.Tensor = torch.linalg.vector_norm(vectors, dim=1)
     return norms
@@ -304,6 +288,6 @@ def _norms(vectors: torch.Tensor) -> torch.Tensor:
 
 def _volumes(points: Points) -> torch.Tensor:
     """Return (F,) the signed volume between each face and the mean vertex, in um^3."""
-    vertices = points.vertices.double()
-    about = (vertices - vertices.mean(dim=0))[points.faces[:, 0]]
+    vertices = points.mesh.vertices.double()
+    about = (vertices - vertices.mean(dim=0))[points.mesh.faces[:, 0]]
     return (about * points.cross).sum(dim=1) / 6.0

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
-from napari_deltamic.meshft.cuda.device_transform import Launch
-from napari_deltamic.meshft.cuda.source import kernel_source, macros
-from napari_deltamic.meshft.simd import WIDTH
+from napari_deltamic.meshft.cuda.source import Module, kernel_source
 
 _THREADS = 256
 # A loop over indices needs no more blocks than keep every processor busy.
 _MOST_BLOCKS = 1 << 20
 
 
-def cupy_launch(device: torch.device, dtype: str, width: int, terms: int) -> Launch:
-    """Return what runs the kernels on a CUDA device; see :data:`Launch`."""
+class Launch(Protocol):
+    """Runs the kernels of one module."""
+
+    def __call__(
+        self, name: str, count: int, *arguments: Any, runs: Iterable[tuple[Any, ...]] = ((),)
+    ) -> None:
+        """Run a kernel, once or several times in turn.
+
+        Parameters
+        ----------
+        name
+            The kernel's.
+        count
+            How many indices it has.
+        *arguments
+            What it takes after the count: contiguous tensors, for pointers, and numpy scalars of
+            the kernel's own types.
+        runs
+            What it takes after those, for each run.
+        """
+
+
+def cupy_launch(device: torch.device, module: Module) -> Launch:
+    """Return what runs a module's kernels on a CUDA device."""
     import cupy
 
     number = torch.cuda.current_device() if device.index is None else device.index
-    kernels = _kernels(number, dtype, width, terms)
+    kernels = _kernels(number, module)
     # Looking either up again would take longer than a short kernel.
     functions: dict[str, Any] = {}
     streams: dict[int, Any] = {}
 
-    def launch(name: str, count: int, *arguments: Any) -> None:
+    def launch(
+        name: str, count: int, *arguments: Any, runs: Iterable[tuple[Any, ...]] = ((),)
+    ) -> None:
         if count == 0:
             return
         blocks = min(-(-count // _THREADS), _MOST_BLOCKS)
@@ -36,17 +59,12 @@ def cupy_launch(device: torch.device, dtype: str, width: int, terms: int) -> Lau
             streams[address] = cupy.cuda.Stream.from_external(_Stream(address))
         if name not in functions:
             functions[name] = kernels.get_function(name)
-        packed = (np.int64(count), *(_packed(argument) for argument in arguments))
+        function, shared = functions[name], (np.int64(count), *map(_packed, arguments))
         with cupy.cuda.Device(number), streams[address]:
-            functions[name]((blocks,), (_THREADS,), packed)
+            for run in runs:
+                function((blocks,), (_THREADS,), (*shared, *map(_packed, run)))
 
     return launch
-
-
-def common_launch(device: torch.device) -> Launch:
-    """Return what runs the kernels that do not depend on the transform's precision."""
-    width = WIDTH["float32"]
-    return cupy_launch(device, "float32", width, width)
 
 
 class _Stream(NamedTuple):
@@ -60,13 +78,13 @@ class _Stream(NamedTuple):
 
 
 @cache
-def _kernels(number: int, dtype: str, width: int, terms: int) -> Any:
+def _kernels(number: int, module: Module) -> Any:
     """Return the compiled module; CuPy keeps it on disk for the next process too."""
     import cupy
 
-    defines = [f"-D{name}={value}" for name, value in macros(dtype, width, terms).items()]
+    defines = [f"-D{name}={value}" for name, value in module.macros]
     with cupy.cuda.Device(number):
-        return cupy.RawModule(code=kernel_source(), options=("-std=c++17", *defines))
+        return cupy.RawModule(code=kernel_source(module.purpose), options=("-std=c++17", *defines))
 
 
 def _packed(argument: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.meshft.cuda.device_transform import Launch
+from napari_deltamic.meshft.cuda.launching import Launch
 
 
 class SparseRows:
@@ -21,7 +21,7 @@ class SparseRows:
     device
         Where it is used.
     launch
-        Runs the kernels.
+        Runs the kernels of :data:`napari_deltamic.meshft.cuda.source.SPARSE`.
     """
 
     def __init__(self, matrix: Any, device: torch.device, launch: Launch) -> None:
@@ -51,11 +51,11 @@ class SparseRows:
         x
             (V, 3) float64.
         """
-        previous = x.contiguous().clone()
-        current = self.product(previous)
-        result = float(coefficients[0]) * previous + float(coefficients[1]) * current
-        for coefficient in coefficients[2:]:
-            step = np.float64(coefficient), current, previous, result
-            self._launch("chebyshev_step", self._count, *self._rows, *step)
-            previous, current = current, previous
+        even = x.contiguous().clone()
+        odd = self.product(even)
+        result = float(coefficients[0]) * even + float(coefficients[1]) * odd
+        # Each step turns the older of the two into the next; all in one go, for they are short.
+        pairs = (odd, even), (even, odd)
+        steps = ((coefficient, *pairs[i % 2]) for i, coefficient in enumerate(coefficients[2:]))
+        self._launch("chebyshev_step", self._count, *self._rows, result, runs=steps)
         return result

@@ -80,7 +80,7 @@ __device__ inline Complex face_mean(
     return times(phase, mixed(p, below.whole, q, above.whole));
 }
 
-// What the divergence theorem makes of k, or of its product with a normal, but for a factor of i.
+// What the divergence theorem makes of k, but for a factor of i.
 __device__ inline double divergence(double k, double squared) {
     return squared > 0.0 ? k / (2.0 * PI * squared) : 0.0;
 }
@@ -112,64 +112,37 @@ extern "C" __global__ void direct_modes(
     }
 }
 
-// The gradient of Re sum(conj(cotangent) * modes) in each face's corners, (F, 3, 3) per um, and in
-// its densities. Interior: Hadamard's formula, exact once a closed mesh's corners are summed.
-extern "C" __global__ void direct_gradients(
-    long long count, int modes_z, int modes_y, int modes_x, const double *frequencies_z,
-    const double *frequencies_y, const double *frequencies_x, const REAL *corners,
-    const REAL *membrane, const REAL *jump, const double *volumes, const Complex *cotangent,
-    REAL *by_corner, REAL *by_membrane, REAL *by_jump) {
-    EACH(f, count) {
-        const REAL *corner = corners + 9 * f;
-        double edge[3][3], normal[3];
-        for (int i = 0; i < 3; i++)
-            for (int d = 0; d < 3; d++)
-                edge[i][d] = (double)corner[3 * ((i + 2) % 3) + d] - corner[3 * ((i + 1) % 3) + d];
-        for (int d = 0; d < 3; d++) {
-            const int y = (d + 1) % 3, x = (d + 2) % 3;
-            // Edges 2 and 1 run from corner 0 to 1, and from 2 to 0.
-            normal[d] = edge[1][y] * edge[2][x] - edge[1][x] * edge[2][y];
-        }
-        const double doubled =
-            sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]);
-
-        // The field that the cotangent pulls with, and its slope: means with each corner's weight.
-        double values[3] = {}, slopes[3][3] = {}, pull = 0.0;
-        const Complex *at = cotangent;
-        for (int z = 0; z < modes_z; z++) {
-            for (int y = 0; y < modes_y; y++) {
-                for (int x = 0; x < modes_x; x++, at++) {
-                    const double k[3] = {frequencies_z[z], frequencies_y[y], frequencies_x[x]};
-                    const double squared = k[0] * k[0] + k[1] * k[1] + k[2] * k[2];
-                    const double across = k[0] * normal[0] + k[1] * normal[1] + k[2] * normal[2];
-                    Complex parts[3];
-                    face_mean(corner, k[0], k[1], k[2], parts);
-                    double turned = 0.0;
-                    for (int i = 0; i < 3; i++) {
-                        const Complex part = times({at->real, -at->imaginary}, parts[i]);
-                        values[i] += part.real;
-                        turned += part.imaginary;
-                        for (int d = 0; d < 3; d++) slopes[i][d] += k[d] * part.imaginary;
-                    }
-                    pull -= divergence(across, squared) * turned;
-                }
+// What the cotangent, taken as a field, is on each face: (15, chunks, faces), in each chunk the sums
+// over its share of the modes. First the means with each corner's weight; then the means of the vector
+// that the divergence theorem makes of the field; then the slopes of the first, corner by corner.
+extern "C" __global__ void direct_field(
+    long long count, long long face_count, int modes_z, int modes_y, int modes_x,
+    const double *frequencies_z, const double *frequencies_y, const double *frequencies_x,
+    const REAL *corners, const Complex *cotangent, double *sums) {
+    const long long chunks = count / face_count, modes = (long long)modes_z * modes_y * modes_x;
+    EACH(index, count) {
+        const long long f = index % face_count, chunk = index / face_count;
+        double values[3] = {}, inward[3] = {}, slopes[3][3] = {};
+        for (long long m = modes * chunk / chunks; m < modes * (chunk + 1) / chunks; m++) {
+            const double k[3] = {
+                frequencies_z[m / modes_x / modes_y], frequencies_y[m / modes_x % modes_y],
+                frequencies_x[m % modes_x]};
+            const double squared = k[0] * k[0] + k[1] * k[1] + k[2] * k[2];
+            Complex parts[3];
+            face_mean(corners + 9 * f, k[0], k[1], k[2], parts);
+            double turned = 0.0;
+            for (int i = 0; i < 3; i++) {
+                const Complex part = times({cotangent[m].real, -cotangent[m].imaginary}, parts[i]);
+                values[i] += part.real;
+                turned += part.imaginary;
+                for (int d = 0; d < 3; d++) slopes[i][d] += 2.0 * PI * k[d] * part.imaginary;
             }
+            for (int d = 0; d < 3; d++) inward[d] -= divergence(k[d], squared) * turned;
         }
-
-        const double mean = values[0] + values[1] + values[2];
-        by_membrane[f] = (REAL)(0.5 * doubled * mean);
-        by_jump[f] = (REAL)(0.5 * pull + cotangent[0].real * volumes[f]);
         for (int i = 0; i < 3; i++) {
-            for (int d = 0; d < 3; d++) {
-                const int y = (d + 1) % 3, x = (d + 2) % 3;
-                const double widening = normal[y] * edge[i][x] - normal[x] * edge[i][y];
-                double found = jump[f] * normal[d] * values[i];
-                if (doubled > 0.0) {
-                    const double moving = 2.0 * PI * doubled * slopes[i][d];
-                    found += membrane[f] * (moving + mean * widening / doubled);
-                }
-                by_corner[9 * f + 3 * i + d] = (REAL)(0.5 * found);
-            }
+            sums[i * count + index] = values[i];
+            sums[(3 + i) * count + index] = inward[i];
+            for (int d = 0; d < 3; d++) sums[(6 + 3 * i + d) * count + index] = slopes[i][d];
         }
     }
 }

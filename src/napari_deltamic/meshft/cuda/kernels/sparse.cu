@@ -15,7 +15,7 @@ extern "C" __global__ void multiply_rows(
 // `previous` into T(n+1), and adds it to the result.
 extern "C" __global__ void chebyshev_step(
     long long count, const long long *starts, const long long *columns, const double *values,
-    double coefficient, const double *current, double *previous, double *result) {
+    double *result, double coefficient, const double *current, double *previous) {
     EACH(row, count) {
         double sums[3] = {};
         for (long long j = starts[row]; j < starts[row + 1]; j++)

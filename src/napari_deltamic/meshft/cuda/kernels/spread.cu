@@ -1,13 +1,21 @@
 // From triangles to the grid.
 
-// Choose each face's rule and number of cuts so that it costs the fewest points.
+// Grid values are summed as whole multiples of this: sums of integers do not depend on their order,
+// so the same mesh gives the same modes, bit for bit.
+#define STEPS_A_UNIT 4611686018427387904.0
+
+// Choose each face's rule and number of cuts so that it costs the fewest points. A face with a corner
+// that is no vertex counts as endless: nothing is read of it, and the caller hears of it.
 extern "C" __global__ void cut_faces(
-    long long count, const REAL *vertices, const long long *faces, const double *phase_scale,
-    int rule_count, const double *largest_spread, const long long *rule_sizes,
-    int *rule_of, int *cuts_of, long long *points_of) {
+    long long count, long long vertex_count, const REAL *vertices, const long long *faces,
+    const double *phase_scale, int rule_count, const double *largest_spread,
+    const long long *rule_sizes, int *rule_of, int *cuts_of, long long *points_of) {
     EACH(f, count) {
-        double longest = 0.0;
-        for (int i = 0; i < 3; i++) {
+        bool known = true;
+        for (int i = 0; i < 3; i++)
+            known = known && faces[3 * f + i] >= 0 && faces[3 * f + i] < vertex_count;
+        double longest = known ? 0.0 : 1e300;
+        for (int i = 0; i < 3 && known; i++) {
             const REAL *from = vertices + 3 * faces[3 * f + i];
             const REAL *to = vertices + 3 * faces[3 * f + (i + 1) % 3];
             double squared = 0.0;

@@ -1,0 +1,3 @@
+struct Complex {
+    REAL real, imaginary;
+};
