@@ -34,22 +34,29 @@ def narrow_band(
 
     Notes
     -----
-    The OTF is looked at along the three axes and may reach up to four times the Nyquist frequency:
-    what lies beyond Nyquist aliases in the image, and the image model folds it back.
+    The OTF is looked at in the planes of kz with kx and with ky, since that of a widefield
+    microscope vanishes along kz alone. It may reach up to four times the Nyquist frequency: what
+    lies beyond Nyquist aliases in the image, and the image model folds it back.
     """
     nyquist = [(n - 1) // 2 for n in shape]
     if otf is None:
         return nyquist[0], nyquist[1], nyquist[2]
-    band = []
-    for axis, (n, step) in enumerate(zip(shape, spacing, strict=True)):
-        modes = np.arange(int(_LARGEST_BAND * nyquist[axis]) + 1)
-        frequencies = np.zeros((len(modes), 3))
-        frequencies[:, axis] = modes / (n * step)
+    axes = [
+        torch.arange(int(_LARGEST_BAND * k) + 1, dtype=torch.float64) / (n * step)
+        for k, n, step in zip(nyquist, shape, spacing, strict=True)
+    ]
+    zero = torch.zeros(1, dtype=torch.float64)
+    upright, across = torch.zeros(len(axes[0]), dtype=torch.bool), []
+    for lateral in (1, 2):
+        plane = [axes[0], zero, zero]
+        plane[lateral] = axes[lateral]
+        frequencies = torch.stack(torch.meshgrid(*plane, indexing="ij"), dim=-1)
         with torch.no_grad():
-            magnitude = otf(torch.from_numpy(frequencies)).abs().numpy()
-        above = np.flatnonzero(magnitude > threshold)
-        band.append(int(above.max(initial=1)))
-    return band[0], band[1], band[2]
+            above = otf(frequencies).abs().reshape(len(axes[0]), -1) > threshold
+        upright |= above.any(dim=1)
+        across.append(above.any(dim=0))
+    z, y, x = (int(seen.nonzero().max()) if seen.any() else 0 for seen in (upright, *across))
+    return max(z, 1), max(y, 1), max(x, 1)
 
 
 def mode_indices(

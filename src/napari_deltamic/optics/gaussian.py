@@ -7,6 +7,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.optics.psf import PSF
+from napari_deltamic.optics.quantities import Quantity
+
+# A blur that somebody looked up or guessed may be off by half.
+_LOG_WIDTH = 0.5
+_TILTS = ("yz", "xz", "xy")
 
 
 class GaussianPSF(PSF):
@@ -61,6 +66,22 @@ class GaussianPSF(PSF):
     def sigma(self) -> torch.Tensor:
         """(3,) standard deviation along z, y and x in um, differentiable in the parameters."""
         return torch.diagonal(self.covariance).sqrt()
+
+    def quantities(self) -> list[Quantity]:
+        """Return the widths; of a tilted blur the entries of its covariance's Cholesky factor."""
+        tilted = isinstance(self.below_diagonal, torch.nn.Parameter)
+        name = "factor_{0}{0}" if tilted else "sigma_{0}"
+        found = [
+            Quantity(name.format(axis), "um", "log_diagonal", i, 1e-3, 1e3, _LOG_WIDTH, True)
+            for i, axis in enumerate("zyx")
+        ]
+        if tilted:
+            size = float(self.sigma.detach().mean())
+            found += [
+                Quantity(f"factor_{axes}", "um", "below_diagonal", i, -1e3, 1e3, _LOG_WIDTH * size)
+                for i, axes in enumerate(_TILTS)
+            ]
+        return found
 
     def otf(self, frequencies: torch.Tensor) -> torch.Tensor:
         """Return exp(-2 pi^2 k.C.k) with C the covariance; see :meth:`PSF.otf`."""

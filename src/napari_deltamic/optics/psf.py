@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from napari_deltamic.optics.quantities import Quantity
 
 
 class PSF(torch.nn.Module, ABC):
@@ -15,6 +18,14 @@ class PSF(torch.nn.Module, ABC):
     A model holds its physical parameters as torch parameters, in um, and is differentiable in
     them. The PSF integrates to 1, so the OTF is 1 at frequency zero.
     """
+
+    def forward(self, method: str, *arguments: Any) -> Any:
+        """Call a method by name; torch replaces parameters only on this way in."""
+        return getattr(self, method)(*arguments)
+
+    def quantities(self) -> list[Quantity]:
+        """Return the model's continuous parameters, as people name them."""
+        return []
 
     @abstractmethod
     def otf(self, frequencies: torch.Tensor) -> torch.Tensor:
