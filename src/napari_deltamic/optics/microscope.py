@@ -280,9 +280,15 @@ class MicroscopePSF(PSF):
             for axis, fine, more in zip((y, x), finer, room, strict=True)
         ]
         farthest = max(float(axis.abs().max()) for axis in along)
-        nodes, reach = layout.nodes(min(farthest, layout.lateral_reach)), layout.lateral_reach
+        finest = min(_step(axis) for axis in along)
         focus = VoxelFocus(
-            self._pupil(), z.to(dtype), along[0].to(dtype), along[1].to(dtype), nodes, reach
+            self._pupil(),
+            z.to(dtype),
+            along[0].to(dtype),
+            along[1].to(dtype),
+            layout.nodes(min(farthest, layout.lateral_reach)),
+            layout.lateral_reach,
+            max(1, int(len(self.beams()) * layout.lateral_step / finest)) if space else 1,
         )
         light = self.combined(focus, layout)
         kept = [
