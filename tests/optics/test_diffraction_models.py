@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal import fftconvolve
 
 from napari_deltamic.optics import (
     ConfocalPSF,
@@ -49,7 +50,7 @@ def positions(spacing):
 def expected(psf, wavelength=WAVELENGTH, spacing=None):
     points = positions(spacing or steps(psf))
     # The product's z counts from the best focus.
-    points = points + [psf.apparent_depth().item(), 0.0, 0.0]
+    points[:, 0] += psf.apparent_depth().item()
     return direct_intensity(points, wavelength, psf.arguments())
 
 
@@ -172,3 +173,43 @@ def test_modalities_are_products_of_spots():
     )
     alone, pointlike = (psf.sampled(SHAPE, spacing) for psf in (disc, confocal))
     assert (alone - pointlike).norm() < 1e-3 * pointlike.norm()
+
+
+def test_a_spinning_disc_is_the_mean_over_its_positions():
+    """Against one pinhole that passes every place in turn, in the focal plane."""
+    numbers = {"na": 1.2, "axial_range": 2.0}
+    disc = SpinningDiscPSF(
+        excitation_wavelength=0.488,
+        emission_wavelength=WAVELENGTH,
+        magnification=100,
+        pinhole_pitch=5000,
+        **numbers,
+    )
+    count, step = 101, 0.02
+    plane, spacing = (1, count, count), (1.0, step, step)
+    lit, seen = (
+        RichardsWolfPSF(wavelength=wavelength, **numbers)
+        .sampled(plane, spacing)
+        .detach()
+        .numpy()[0]
+        for wavelength in (0.488, WAVELENGTH)
+    )
+    places = step * (np.arange(count) - count // 2)
+    hole = np.hypot(*np.meshgrid(places, places)) < 0.25
+    through = fftconvolve(lit, hole, mode="same")
+    image = np.zeros_like(seen)
+    for i, j in np.argwhere(np.hypot(*np.meshgrid(places, places)) < 0.8):
+        # With the pinhole here, what reaches the emitter, and what of its image the camera sees.
+        down, right = i - count // 2, j - count // 2
+        image += through[count // 2 - down, count // 2 - right] * seen * shifted(hole, down, right)
+    found = disc.sampled(plane, spacing).detach().numpy()[0]
+    image /= image.sum()
+    assert np.linalg.norm(found - image) < 0.01 * np.linalg.norm(image)
+
+
+def shifted(hole, down, right):
+    """A mask moved by whole voxels; what leaves the plane is dark."""
+    moved = np.roll(hole, (down, right), axis=(0, 1))
+    rows, columns = np.indices(hole.shape)
+    kept = (rows - down >= 0) & (rows - down < len(hole))
+    return moved & kept & (columns - right >= 0) & (columns - right < len(hole))

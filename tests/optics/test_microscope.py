@@ -218,6 +218,15 @@ def test_impossible_numbers_are_named(numbers, message):
         WidefieldPSF(**{"na": 1.0, "wavelength": 0.52, **numbers})
 
 
+def test_numbers_that_do_not_exist_or_are_missing_are_named():
+    with pytest.raises(TypeError, match="sample_indx: there is no such number; known are na, imm"):
+        WidefieldPSF(na=1.0, wavelength=0.52, sample_indx=1.33)
+    with pytest.raises(ValueError, match="na: missing"):
+        WidefieldPSF(wavelength=0.52)
+    with pytest.raises(ValueError, match="wavelength: missing"):
+        WidefieldPSF(na=1.0, wavelength=None)
+
+
 def test_pinholes_that_touch_are_refused():
     with pytest.raises(ValueError, match="pinhole_pitch: 20 um is less"):
         SpinningDiscPSF(na=1.2, magnification=60, pinhole_pitch=20, **LASER)

@@ -90,7 +90,7 @@ class MicroscopePSF(PSF):
 
     def __init__(self, lengths: Mapping[str, float], **numbers: Unpack[MicroscopeNumbers]) -> None:
         super().__init__()
-        plain = checked_numbers({**numbers, **lengths})
+        plain = checked_numbers(numbers, lengths)
         self.model: Model = plain.model
         self.axial_range = plain.axial_range
         self.noll, waves = checked_aberrations(numbers.get("aberrations"))

@@ -18,6 +18,15 @@ _DEFAULTS: dict[str, float] = {
     "coverslip_design_thickness": 170.0,
     "working_distance": 150.0,
 }
+_NAMES = (
+    "na",
+    *_DEFAULTS,
+    "sample_index",
+    "immersion_design_index",
+    "model",
+    "aberrations",
+    "axial_range",
+)
 _INDICES = (1.0, 2.5)
 _MODES = 120
 
@@ -30,15 +39,30 @@ class Numbers(NamedTuple):
     axial_range: float | None
 
 
-def checked_numbers(given: Mapping[str, Any]) -> Numbers:
+def checked_numbers(given: Mapping[str, Any], own: Mapping[str, Any]) -> Numbers:
     """Return the numbers of a microscope with the defaults for those not given.
+
+    Parameters
+    ----------
+    given
+        What every microscope may have, see :class:`MicroscopeNumbers`.
+    own
+        What only this kind has.
 
     Raises
     ------
     ValueError
         If a number is impossible; the message names it.
+    TypeError
+        If there is no such number.
     """
-    plain = {key: value for key, value in given.items() if value is not None}
+    unknown = given.keys() - _NAMES
+    if unknown:
+        raise TypeError(f"{min(unknown)}: there is no such number; known are {', '.join(_NAMES)}")
+    plain = {key: value for key, value in {**given, **own}.items() if value is not None}
+    for name in ("na", *own):
+        if name not in plain:
+            raise ValueError(f"{name}: missing; look it up on the objective or the microscope")
     model = plain.pop("model", "richards_wolf")
     if model not in MODELS:
         raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {model!r}")

@@ -121,23 +121,23 @@ class SpinningDiscPSF(MicroscopePSF):
         return layout.lateral_reach
 
     def combined(self, focus: Focus, layout: Layout) -> torch.Tensor:
-        """Return the light of all pinholes times what the one in front lets through."""
+        """Return the emission times the light that reaches it, averaged over the disc's turns.
+
+        While a pinhole lets the camera see a point, its centre may lie anywhere within a radius of
+        it, and so may the light that comes through: the excitation is blurred by two discs. The
+        emission is imaged through the hole, not summed over it.
+        """
         diameter = self.pinhole_diameter / self.magnification
         pitch = self.pinhole_pitch / self.magnification
         neighbours = _hexagonal(layout.lateral_reach / float(pitch.detach()))
 
-        def hole(q: torch.Tensor) -> torch.Tensor:
-            return disc_transfer(diameter, q)
-
-        def holes(q: torch.Tensor) -> torch.Tensor:
+        def lit(q: torch.Tensor) -> torch.Tensor:
             rings = torch.ones_like(q)
             for distance, count in neighbours:
                 rings = rings + count * bessel(0, 2.0 * torch.pi * distance * pitch.to(q) * q)
-            return hole(q) * rings
+            return disc_transfer(diameter, q).square() * rings
 
-        return focus.spot(self.excitation_wavelength, holes) * focus.spot(
-            self.emission_wavelength, hole
-        )
+        return focus.spot(self.excitation_wavelength, lit) * focus.spot(self.emission_wavelength)
 
 
 class LightSheetPSF(MicroscopePSF):

@@ -53,9 +53,7 @@ def direct_intensity(
     return total
 
 
-def _rays(
-    numbers: Mapping[str, Any], polar: int, azimuthal: int
-) -> tuple[Array, Array, Array]:
+def _rays(numbers: Mapping[str, Any], polar: int, azimuthal: int) -> tuple[Array, Array, Array]:
     """Return polar angles in the immersion (P, 1), azimuths (A,), and weights of d^2 q (P, 1)."""
     index = numbers["immersion_index"]
     aperture = min(numbers["na"], numbers["sample_index"], numbers["coverslip_index"])
@@ -75,13 +73,14 @@ def _layers(numbers: Mapping[str, Any], sine: Array) -> Array:
 
     slide, glass = numbers["coverslip_thickness"], numbers["coverslip_design_thickness"]
     distance = numbers["working_distance"]
-    return (
+    path: Array = (
         along(numbers["sample_index"], numbers["depth"])
         + along(numbers["coverslip_index"], slide)
         - along(numbers["coverslip_design_index"], glass)
         + along(numbers["immersion_index"], distance)
         - along(numbers["immersion_design_index"], distance)
     )
+    return path
 
 
 def _fields(numbers: Mapping[str, Any], sine: Array, azimuth: Array) -> NDArray[np.float64]:
@@ -127,7 +126,7 @@ def _zernike(noll: int, rho: Array, azimuth: Array) -> Array:
         (-1) ** k * comb(n - k, k) * comb(n - 2 * k, (n - size) // 2 - k) * rho ** (n - 2 * k)
         for k in range((n - size) // 2 + 1)
     )
-    if size == 0:
-        return np.sqrt(n + 1) * radial * np.ones_like(azimuth)
-    turned = np.cos(size * azimuth) if noll % 2 == 0 else np.sin(size * azimuth)
-    return np.sqrt(2 * (n + 1)) * radial * turned
+    turned = np.cos(size * azimuth) if noll % 2 == 0 or size == 0 else np.sin(size * azimuth)
+    norm = np.sqrt(n + 1 if size == 0 else 2 * (n + 1))
+    found: Array = norm * radial * turned
+    return found
