@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QWidget
 from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
+from napari_deltamic.plugin.psf_choice import gaussian
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = 1280, 800
@@ -63,9 +64,17 @@ def main() -> None:
     viewer.open_sample("napari-deltamic", "generated_cells")
     truth = mesh_from_layer(viewer.layers["Truth"])
 
-    psf = open_dock(viewer, "PSF")
-    for field, sigma in zip(psf.fields, (0.48, 0.24, 0.24), strict=True):
-        field.setValue(sigma)
+    psf = open_dock(viewer, "PSF designer")
+    spin_until(lambda: psf.form.isEnabled())
+    psf.form.modality.setCurrentText("Confocal")
+    psf.form.objective.setCurrentText("40x/1.20 water, Zeiss C-Apochromat")
+    psf.form.dye.setCurrentText("GFP")
+    psf.views.logarithmic.setChecked(True)
+    spin_until(lambda: psf.views.views["otf"].picture is not None)
+    take(viewer, "plugin-psf.png", IMAGE)
+    # What the sample was made with.
+    session = live_view_of(viewer).session
+    session.choose_psf(gaussian((0.48, 0.24, 0.24)))
     seed = open_dock(viewer, "Seed mesh")
     seed.add_points.click()
     cells = [truth.region_mesh(region).vertices for region in truth.regions]
@@ -77,7 +86,6 @@ def main() -> None:
     take(viewer, "plugin-seed.png", IMAGE)
 
     fit = open_dock(viewer, "Fit")
-    session = live_view_of(viewer).session
     viewer.layers["Seed points"].visible = False
     fit.fit_button.click()
     spin_until(lambda: len(session.worker.stage_starts) > 1)

@@ -9,6 +9,7 @@ from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
+from napari_deltamic.plugin.psf_choice import gaussian
 from napari_deltamic.plugin.spatial import placement_of
 
 SHAPE = (14, 28, 28)
@@ -47,7 +48,7 @@ def click(qtbot, button):
 def long_fit(viewer):
     """Open a Fit dock set to a fit that would go on for a very long time."""
     dock = open_dock(viewer, "Fit")
-    live_view_of(viewer).session.choose_sigma(SIGMA)
+    live_view_of(viewer).session.choose_psf(gaussian(SIGMA))
     fields = dock.form.fields
     fields["label"].value = "interior"
     fields["stages"].value = 12

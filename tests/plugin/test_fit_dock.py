@@ -258,6 +258,9 @@ def test_the_form_says_what_pydantic_says(dock):
     for name, field in fitting.FitSettings.model_fields.items():
         assert dock.form.fields[name].tooltip == field.description
     assert not dock.form.fields["remesh"].native.text()
+    assert settings.learn == ()
+    dock.form.fields["learn"].value = "sigma_z, na"
+    assert dock.form.settings().learn == ("sigma_z", "na")
 
 
 def test_the_dock_lists_only_fitting_layers(viewer, dock):

@@ -6,6 +6,7 @@ from plugin_cases import CENTER, SIGMA, UM, click, long_fit, make_short, wait_fo
 
 from napari_deltamic.plugin.fit_layers import MESH_LAYER, RENDERING_LAYER
 from napari_deltamic.plugin.outline import Outline
+from napari_deltamic.plugin.psf_choice import gaussian
 
 pytestmark = pytest.mark.usefixtures("_engine")
 
@@ -46,10 +47,10 @@ def names(viewer):
 
 
 def fail_at_the_start(qtbot, dock):
-    dock._session.choose_sigma((50.0, 50.0, 50.0))
+    dock._session.choose_psf(gaussian((50.0, 50.0, 50.0)))
     click(qtbot, dock.fit_button)
     qtbot.waitUntil(lambda: dock.status.text().startswith("Failed"), timeout=30_000)
-    dock._session.choose_sigma(SIGMA)
+    dock._session.choose_psf(gaussian(SIGMA))
 
 
 def test_a_fit_that_fails_at_its_start_leaves_nothing(viewer, dock, qtbot, notes):

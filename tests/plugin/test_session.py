@@ -15,6 +15,7 @@ from napari_deltamic.optics import GaussianPSF
 from napari_deltamic.plugin import live_view
 from napari_deltamic.plugin import session as session_module
 from napari_deltamic.plugin.fit_worker import FitWorker, Phase
+from napari_deltamic.plugin.psf_choice import gaussian
 from napari_deltamic.plugin.session import Session
 from napari_deltamic.plugin.spatial import stack_source
 
@@ -40,7 +41,7 @@ class Events:
 def session():
     session = Session()
     session.settings = LONG
-    session.choose_sigma(SIGMA)
+    session.choose_psf(gaussian(SIGMA))
     yield session
     session.close()
 
@@ -274,13 +275,23 @@ def test_a_mesh_outside_the_image_is_refused(session, source, seed):
 
 
 def test_the_psf_is_one_voxel_wide_until_chosen(session, source):
-    session.choose_sigma(None)
-    assert session.sigma_for(source.placement) == pytest.approx(SPACING)
-    session.choose_sigma((1.0, 0.5, 0.5))
-    assert session.sigma_for(source.placement) == (1.0, 0.5, 0.5)
+    session.choose_psf(None)
+    assert session.psf_for(source.placement).arguments["sigma"] == pytest.approx(SPACING)
+    chosen = gaussian((1.0, 0.5, 0.5))
+    session.choose_psf(chosen)
+    assert session.psf_for(source.placement) is chosen
+
+
+def test_another_psf_leaves_a_running_fit_alone(session, source, seed):
+    session.settings = SHORT
+    events = Events(session)
+    session.start(source, seed)
+    session.choose_psf(gaussian((50.0, 50.0, 50.0)))
+    poll_until(session, lambda: events.results)
+    assert events.results[0].psf.sigma.tolist() == pytest.approx(SIGMA)
 
 
 @pytest.mark.parametrize("sigma", [(0.0, 1.0, 1.0), (1.0, -1.0, 1.0), (np.nan, 1.0, 1.0)])
-def test_a_psf_without_width_is_refused(session, sigma):
+def test_a_psf_without_width_is_refused(sigma):
     with pytest.raises(ValueError, match="sigma"):
-        session.choose_sigma(sigma)
+        gaussian(sigma)

@@ -9,6 +9,8 @@ from threading import Event, Lock, Thread
 _logger = logging.getLogger(__name__)
 _lock = Lock()
 _ready = Event()
+_optics_are_loaded = Event()
+_import_lock = Lock()
 _started = False
 
 POLL_SECONDS = 0.05
@@ -22,6 +24,23 @@ def prepare_in_background() -> None:
             return
         _started = True
     Thread(target=_prepare, name="napari-deltamic preparation", daemon=True).start()
+
+
+def load_optics() -> None:
+    """Import the PSF classes, and torch with them.
+
+    One thread at a time: two that import modules which import one another may meet half of one.
+    """
+    with _import_lock:
+        from napari_deltamic.optics import sampling, width
+
+        _logger.debug("loaded %s and %s", sampling.__name__, width.__name__)
+    _optics_are_loaded.set()
+
+
+def optics_are_loaded() -> bool:
+    """Whether :func:`load_optics` has nothing left to do."""
+    return _optics_are_loaded.is_set()
 
 
 def is_ready() -> bool:
@@ -49,6 +68,7 @@ def _prepare() -> None:
 
 
 def _smallest_fit() -> None:
+    load_optics()
     from napari_deltamic.fitting import FitSettings, fit
     from napari_deltamic.imaging import ImageStack, render
     from napari_deltamic.mesh import icosphere

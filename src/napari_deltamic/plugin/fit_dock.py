@@ -129,7 +129,7 @@ class FitDock(Dock):
         self.mesh.activated.connect(self._show_seed)
         session = self._session
         session.mesh_changed.connect(self._choose_mesh)
-        session.sigma_changed.connect(self._show_psf)
+        session.psf_changed.connect(self._show_psf)
         session.started.connect(self._on_started)
         session.phase_changed.connect(self._on_phase)
         session.advanced.connect(self._on_state)
@@ -242,10 +242,9 @@ class FitDock(Dock):
         except ValueError:
             self.psf_label.setText("–")
             return
-        widths = " × ".join(f"{s:.3g}" for s in self._session.sigma_for(placement))
-        chosen = "" if self._session.sigma is not None else "\na guess: one voxel"
-        self.psf_label.setText(f"σ {widths} µm{chosen}")
-        self.psf_label.setToolTip("Standard deviations of a Gaussian along z, y and x")
+        chosen = "" if self._session.psf_choice is not None else "\na guess: one voxel"
+        self.psf_label.setText(self._session.psf_for(placement).summary() + chosen)
+        self.psf_label.setToolTip("How the microscope blurs a point; Edit... shows it")
 
     def _ask_for_device(self) -> None:
         backend = self.form.fields["backend"].value
@@ -262,7 +261,7 @@ class FitDock(Dock):
         self._viewer.window.add_plugin_dock_widget(PLUGIN, "Seed mesh", tabify=True)
 
     def _open_psf_dock(self) -> None:
-        self._viewer.window.add_plugin_dock_widget(PLUGIN, "PSF", tabify=True)
+        self._viewer.window.add_plugin_dock_widget(PLUGIN, "PSF designer", tabify=True)
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the result")

@@ -6,19 +6,16 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 from psygnal import Signal, SignalInstance
 
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.plugin.fit_worker import FitWorker, Phase
+from napari_deltamic.plugin.psf_choice import PsfChoice, gaussian
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.mesh import TriangleMesh
-    from napari_deltamic.optics import PSF
     from napari_deltamic.plugin.spatial import Placement, StackSource
-
-Sigma = tuple[float, float, float]
 
 # A fit normally stops within a fraction of a second; a window must close in any case.
 CLOSE_SECONDS = 2.0
@@ -37,8 +34,8 @@ class Session:
         Name of the chosen Image layer, "" for none.
     mesh_name
         Name of the Surface layer that was seeded last, "" for none.
-    sigma
-        (z, y, x) widths of the Gaussian PSF in um; None takes one voxel of the chosen image.
+    psf_choice
+        The PSF of the next fit; None takes a Gaussian of one voxel of the chosen image.
     settings
         The settings of the next fit.
     result
@@ -49,7 +46,8 @@ class Session:
 
     image_changed = Signal(str)
     mesh_changed = Signal(str)
-    sigma_changed = Signal(object)
+    psf_changed = Signal(object)
+    """Emits the new PsfChoice, or None."""
     started = Signal(object)
     """Emits the mesh that a new fit starts from, before anything else of it."""
     phase_changed = Signal(object)
@@ -65,7 +63,7 @@ class Session:
 
     def __init__(self) -> None:
         self.image_name = self.mesh_name = ""
-        self.sigma: Sigma | None = None
+        self.psf_choice: PsfChoice | None = None
         self.settings = FitSettings()
         self.result: FitResult | None = None
         self.result_placement: Placement | None = None
@@ -84,19 +82,14 @@ class Session:
         self.mesh_name = name
         self.mesh_changed.emit(name)
 
-    def choose_sigma(self, sigma: Sigma | None) -> None:
-        """Set the widths of the PSF, in um; None goes back to one voxel."""
-        if sigma is not None and not (np.isfinite(sigma).all() and min(sigma) > 0):
-            raise ValueError(f"sigma: expected three positive widths in um, got {sigma}")
-        self.sigma = sigma
-        self.sigma_changed.emit(sigma)
+    def choose_psf(self, choice: PsfChoice | None) -> None:
+        """Set the PSF of the next fit; None goes back to one voxel. A running fit keeps its own."""
+        self.psf_choice = choice
+        self.psf_changed.emit(choice)
 
-    def sigma_for(self, placement: Placement) -> Sigma:
-        """Return the chosen widths, or one voxel: what a stack sampled at Nyquist's rate has."""
-        if self.sigma is not None:
-            return self.sigma
-        z, y, x = (float(step) for step in placement.spacing)
-        return z, y, x
+    def psf_for(self, placement: Placement) -> PsfChoice:
+        """Return the chosen PSF, or one voxel: what a stack sampled at Nyquist's rate has."""
+        return gaussian(placement.spacing) if self.psf_choice is None else self.psf_choice
 
     @property
     def worker(self) -> FitWorker | None:
@@ -126,15 +119,10 @@ class Session:
         if self.is_fitting:
             raise RuntimeError("a fit is running; stop it before starting another")
         _check_overlap(source, mesh)
-        sigma = self.sigma_for(source.placement)
-
-        def make_psf() -> PSF:
-            from napari_deltamic.optics import GaussianPSF
-
-            return GaussianPSF(sigma=sigma)
-
         self._source = source
-        self._worker = FitWorker(source.load, mesh, make_psf, self.settings)
+        self._worker = FitWorker(
+            source.load, mesh, self.psf_for(source.placement).make, self.settings
+        )
         self._last_phase = None
         try:
             self.started.emit(mesh)

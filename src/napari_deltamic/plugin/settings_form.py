@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args, get_origin
 
-from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
@@ -73,6 +73,8 @@ def _widget(name: str, field: FieldInfo, value: Any) -> ValueWidget:
     if kind is int:
         limits: dict[str, Any] = {"min": _limit(field, "ge", 0), "max": _limit(field, "le", 10_000)}
         return SpinBox(value=value, **limits, **options)
+    if kind is str:
+        return LineEdit(value=", ".join(value), **options)
     widget = FloatSpinBox(value=value or 0.0, min=0.0, max=1000.0, step=_step(value), **options)
     widget.native.setDecimals(4)
     if _is_optional(field):

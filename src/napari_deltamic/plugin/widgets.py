@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_deltamic.plugin.live_view import LiveView
 
 AUTOMATIC = "automatic"
+_WARNING = "background: #6b5300; color: #fff3c4;"
+_GOOD = "background: #1d4d2b; color: #d5f5dd;"
 _OPENED = count()
 
 
@@ -189,19 +191,16 @@ class LayerChooser(QComboBox):
 
 
 class MessageLabel(QLabel):
-    """Text under a field: plain, or set off as a warning."""
+    """Text under a field: plain, or set off as a warning or as good news."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
         self.hide()
 
-    def say(self, text: str, *, warning: bool = False) -> None:
+    def say(self, text: str, *, warning: bool = False, good: bool = False) -> None:
         """Show a text; an empty one hides the label."""
         self.setText(text)
-        self.setStyleSheet(
-            "background: #6b5300; color: #fff3c4; border-radius: 3px; padding: 5px;"
-            if warning
-            else ""
-        )
+        colours = _WARNING if warning else _GOOD if good else ""
+        self.setStyleSheet(f"{colours} border-radius: 3px; padding: 5px;" if colours else "")
         self.setVisible(bool(text))
