@@ -26,7 +26,20 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh import write_mesh as write_mesh
     from napari_deltamic.meshft import MeshFourierTransform as MeshFourierTransform
     from napari_deltamic.optics import PSF as PSF
+    from napari_deltamic.optics import ConfocalPSF as ConfocalPSF
     from napari_deltamic.optics import GaussianPSF as GaussianPSF
+    from napari_deltamic.optics import GibsonLanniPSF as GibsonLanniPSF
+    from napari_deltamic.optics import LightSheetPSF as LightSheetPSF
+    from napari_deltamic.optics import MeasuredPSF as MeasuredPSF
+    from napari_deltamic.optics import PupilPSF as PupilPSF
+    from napari_deltamic.optics import RichardsWolfPSF as RichardsWolfPSF
+    from napari_deltamic.optics import SpinningDiscPSF as SpinningDiscPSF
+    from napari_deltamic.optics import TwoPhotonPSF as TwoPhotonPSF
+    from napari_deltamic.optics import WidefieldPSF as WidefieldPSF
+    from napari_deltamic.optics import load_psf as load_psf
+    from napari_deltamic.optics import match_psf as match_psf
+    from napari_deltamic.optics import measure_psf as measure_psf
+    from napari_deltamic.optics import save_psf as save_psf
 
 __version__ = version("napari-deltamic")
 
@@ -39,6 +52,19 @@ _MODULE_OF = {
     "seed_from_image": "imaging",
     "PSF": "optics",
     "GaussianPSF": "optics",
+    "WidefieldPSF": "optics",
+    "GibsonLanniPSF": "optics",
+    "PupilPSF": "optics",
+    "RichardsWolfPSF": "optics",
+    "ConfocalPSF": "optics",
+    "SpinningDiscPSF": "optics",
+    "LightSheetPSF": "optics",
+    "TwoPhotonPSF": "optics",
+    "MeasuredPSF": "optics",
+    "load_psf": "optics",
+    "match_psf": "optics",
+    "measure_psf": "optics",
+    "save_psf": "optics",
     "MeshFourierTransform": "meshft",
     "ImageStack": "imaging",
     "read_stack": "imaging",

@@ -37,6 +37,12 @@ def test_python_names_become_what_is_typed(command, said, typed):
     assert as_typed(said, typed_names(app[command])) == typed
 
 
+def test_a_name_of_two_options_means_the_one_that_was_typed():
+    said = "psf: too wide"
+    assert as_typed(said, typed_names(app["fit"], ["--psf=a.json"])) == "--psf: too wide"
+    assert as_typed(said, typed_names(app["fit"], ["--sigma", "1"])) == "--sigma: too wide"
+
+
 def test_the_advice_that_is_reworded_is_still_given():
     texts = [
         node.value
@@ -96,7 +102,9 @@ RENDER = "render start.rec --shape 20 20 20 --spacing 1 1 1 --sigma 1 1 1 -o mad
         (FIT.replace("stack", "text"), "STACK:"),
         (FIT.replace(".5 .3", ".5 -.3"), "--sigma: expected three positive widths"),
         (FIT.replace(".5 .3", ".5"), "--sigma: needs 3 values, got 2"),
-        (FIT.replace("--sigma .5 .3 .3", ""), "--sigma is missing"),
+        (FIT.replace("--sigma .5 .3 .3", ""), "give the blur once: --sigma"),
+        (FIT + " --psf start.rec", "give the blur once: --sigma"),
+        (FIT.replace("--sigma .5 .3 .3", "--psf start.rec"), "a PSF file ends in .json"),
         (FIT.replace(".5", "50"), "--sigma: along z"),
         (FIT + " --spacing 1 1 -1", "--spacing: expected"),
         (FIT + " --spacing 1 1 nan", "--spacing. Must be finite"),

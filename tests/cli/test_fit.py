@@ -11,6 +11,7 @@ from napari_deltamic.cli.fit import chosen_settings
 from napari_deltamic.fitting import FitSettings
 from napari_deltamic.imaging import read_stack
 from napari_deltamic.mesh import mean_surface_distance, read_mesh, write_mesh
+from napari_deltamic.optics import load_psf
 
 QUICK = ("--stages", 2, "--max-iterations", 40)
 
@@ -39,6 +40,7 @@ def test_fit_leaves_all_files_and_no_others(fitted):
         "mesh.ply",
         "mesh.rec",
         "picture.png",
+        "psf.json",
         "rendering.ome.tif",
     ]
 
@@ -72,6 +74,28 @@ def test_fit_json_says_how_and_why(fitted, sample):
     assert facts["input"].endswith("stack.tif")
     assert facts["psf"].startswith("GaussianPSF(")
     assert re.match(r"\d+\.\d+", facts["versions"]["torch"])
+
+
+def test_the_psf_of_a_fit_can_be_used_again(fitted, sample):
+    again = load_psf(fitted / "psf.json")
+    np.testing.assert_allclose(again.sigma.detach(), sample.psf.sigma.detach(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("words", [[], ["--sigma", 1, 1, 1, "--psf", "psf.json"]])
+def test_the_blur_is_given_exactly_once(sample_files, fitted, tmp_path, capsys, monkeypatch, words):
+    monkeypatch.chdir(fitted)
+    stack, start = sample_files / "stack.tif", sample_files / "start.rec"
+    assert run("fit", stack, "--mesh", start, "-o", tmp_path / "out", *words) == 2
+    assert "give the blur once: --sigma" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_psf_file_takes_the_place_of_widths(fitted, sample_files, sample, tmp_path):
+    words = ("fit", sample_files / "stack.tif", "--psf", fitted / "psf.json", "-o", tmp_path)
+    start = ("--mesh", sample_files / "start.rec")
+    assert run(*words, *start, "--stages", 1, "--max-iterations", 20) == 0
+    facts = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
+    assert facts["psf"].startswith("GaussianPSF(")
 
 
 def test_settings_of_an_earlier_fit_can_be_used_again_and_changed(fitted):
@@ -144,3 +168,26 @@ def test_other_starts_find_the_same_cell(
     assert "1 region fitted to stack.tif" in capsys.readouterr().out
     volume = read_mesh(tmp_path / "mesh.rec").volumes().sum()
     assert volume == pytest.approx(sample.truth.volumes()[0], rel=0.1)
+
+
+def test_optics_are_learned_and_written(sample, sample_files, sigma, tmp_path, capsys):
+    start = sample_files / "start.rec"
+    words = ("fit", sample_files / "stack.tif", "--mesh", start, "--sigma", *sigma)
+    folder = tmp_path / "learned"
+    assert (
+        run(*words, "-o", folder, *QUICK, "--learn", "sigma_z,sigma_y", "--learn", "sigma_x") == 0
+    )
+    facts = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    assert facts["settings"]["learn"] == ["sigma_z", "sigma_y", "sigma_x"]
+    assert [one["name"] for one in facts["optics"]] == ["sigma_z", "sigma_y", "sigma_x"]
+    for one, given in zip(facts["optics"], sigma, strict=True):
+        assert one["start"] == pytest.approx(float(given))
+        assert 0 < one["standard_error"] < one["value"]
+    printed = capsys.readouterr()
+    assert "sigma_y: 0." in printed.out + printed.err
+
+
+def test_optics_that_there_are_not_are_named(sample_files, sigma, tmp_path, capsys):
+    words = ("fit", sample_files / "stack.tif", "--mesh", sample_files / "start.rec")
+    assert run(*words, "--sigma", *sigma, "-o", tmp_path / "none", "--learn", "na") == 2
+    assert "has no quantity 'na'" in capsys.readouterr().err

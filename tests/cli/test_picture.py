@@ -7,6 +7,7 @@ from napari_deltamic.cli.picture import REGION_COLORS, draw_fit, round_length, s
 from napari_deltamic.fitting import FitResult, FitSettings, Intensities
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import concatenate, icosphere, voxelise
+from napari_deltamic.optics import GaussianPSF
 
 SHAPE, SPACING, ORIGIN = (16, 40, 50), (1.0, 0.5, 0.5), (2.0, -3.0, 5.0)
 
@@ -20,7 +21,9 @@ def stack_and_result():
     history = [1.0, 0.5, 0.2, 0.4, 0.1]
     intensities = Intensities(np.empty(0), np.ones(2), 0.0)
     why = "it settled"
-    return stack, FitResult(mesh, image, history, [0, 3], why, intensities, FitSettings(), [])
+    psf = GaussianPSF(0.5)
+    result = FitResult(mesh, image, history, [0, 3], why, intensities, FitSettings(), [], psf)
+    return stack, result
 
 
 def pixels(figure):
@@ -92,7 +95,15 @@ def test_texts_are_there_and_within_the_figure(stack_and_result):
 def test_a_fit_stopped_at_once_still_gives_a_picture(stack_and_result):
     stack, result = stack_and_result
     stopped = FitResult(
-        result.mesh, result.image, [], [], "stopped", result.intensities, result.settings, []
+        result.mesh,
+        result.image,
+        [],
+        [],
+        "stopped",
+        result.intensities,
+        result.settings,
+        [],
+        result.psf,
     )
     assert pixels(draw_fit(stack, stopped)).std() > 0.05
 

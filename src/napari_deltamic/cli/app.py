@@ -25,7 +25,8 @@ from napari_deltamic.cli.values import Flag, finite
 
 COMMANDS = {
     "fit": "Fit meshes to an image stack.",
-    "render": "Render a mesh through a Gaussian microscope into an OME-TIFF.",
+    "render": "Render a mesh through a microscope into an OME-TIFF.",
+    "psf": "Compute, measure and compare PSFs.",
     "measure": "Print volumes, areas, shapes and positions of the regions of a mesh.",
     "info": "Print what is installed and used, or what a stack or a mesh file holds.",
     "benchmark": "Time the mesh Fourier transform and a fit on this machine.",
@@ -73,7 +74,7 @@ def _launch(
 
     def typed(message: str) -> str:
         _, apps, _ = app.parse_commands(tokens)
-        return as_typed(message, typed_names(apps[-1]))
+        return as_typed(message, typed_names(apps[-1], tokens))
 
     start_logging(logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING, typed)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cyclopts import App
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
@@ -15,10 +15,10 @@ SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 LIBRARY_NAMES = {
     "sigma": ("psf",),
-    "stack": ("path",),
+    "stack": ("path", "image"),
     "file": ("path",),
     "mesh": ("vertices", "faces"),
-    "points": ("centers",),
+    "points": ("centers", "positions"),
     "resume": ("checkpoint",),
     "real": ("name",),
 }
@@ -27,6 +27,9 @@ LIBRARY_NAMES = {
 ADVICE = {
     "threshold or min_size": "--threshold",
     "seed_spheres": "--points",
+    "lower threshold, or pass positions": "lower --threshold, or give --points",
+    "lower separation": "lower --separation",
+    "set immersion_index": "set --immersion-index",
     "one or three positive widths": "three positive widths",
     ", or pass a mask that is False there": "",
     "or set interior to 0": "or leave --interior out",
@@ -63,13 +66,25 @@ def _parsing_sentence(error: Exception) -> str:
     return str(error)
 
 
-def typed_names(command: App) -> dict[str, str]:
-    """Return what the user types for each name by which a message may call an argument."""
-    names = {}
+def typed_names(command: App, tokens: Sequence[str] = ()) -> dict[str, str]:
+    """Return what the user types for each name by which a message may call an argument.
+
+    Parameters
+    ----------
+    command
+        The command that was run.
+    tokens
+        What was typed: where a name may mean several options, the one among these is meant.
+    """
+    names: dict[str, str] = {}
+    if command.default_command is None:
+        return names
+    typed = {token.partition("=")[0] for token in tokens}
     for argument in command.assemble_argument_collection():
         parameter = argument.field_info.name
         for name in (parameter, *LIBRARY_NAMES.get(parameter, ())):
-            names[name] = argument.name
+            if name not in names or argument.name in typed:
+                names[name] = argument.name
     return names
 
 

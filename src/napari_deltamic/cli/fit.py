@@ -9,12 +9,14 @@ from cyclopts import Group, Parameter
 
 from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS, UsageError
 from napari_deltamic.cli.paths import FILE, FOLDER, output_folder
+from napari_deltamic.cli.psf_files import BLUR, chosen_psf
 from napari_deltamic.cli.starting_mesh import PointsUnit
 from napari_deltamic.cli.values import Flag, Three, Whole
 from napari_deltamic.cli.words import counted
 from napari_deltamic.fitting.settings import FitSettings
 
 if TYPE_CHECKING:
+    from napari_deltamic.fitting.state import LearnedQuantity
     from napari_deltamic.imaging import ImageStack
     from napari_deltamic.mesh import TriangleMesh
 
@@ -26,8 +28,9 @@ def fit(
     stack: Annotated[Path, Parameter(validator=FILE)],
     /,
     *,
-    sigma: Three,
     output: Annotated[Path, Parameter(alias="-o", validator=FOLDER)],
+    sigma: Annotated[Three | None, Parameter(group=BLUR)] = None,
+    psf: Annotated[Path | None, Parameter(group=BLUR, validator=FILE)] = None,
     mesh: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     points: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     radius: Annotated[float | None, Parameter(group=START)] = None,
@@ -44,18 +47,20 @@ def fit(
 ) -> int:
     """Fit meshes to an image stack.
 
-    Writes mesh.ply and mesh.rec (with regions), rendering.ome.tif, measures.csv, picture.png and
-    fit.json (settings, history, intensities) into a folder. Ctrl-C ends the fit early, keeps its
-    best mesh and makes the exit code 130.
+    Writes mesh.ply and mesh.rec (with regions), rendering.ome.tif, measures.csv, picture.png,
+    psf.json and fit.json (settings, history, intensities) into a folder. Ctrl-C ends the fit early,
+    keeps its best mesh and makes the exit code 130.
 
     Parameters
     ----------
     stack
         A TIFF, OME-TIFF or ImageJ TIFF file.
-    sigma
-        Standard deviation of the microscope's blur in um along z, y and x.
     output
         The folder to write into; it is made where it does not exist.
+    sigma
+        Standard deviation of the microscope's blur in um along z, y and x.
+    psf
+        A PSF file, .json, that `napari-deltamic psf` has made.
     mesh
         A mesh file in um.
     points
@@ -86,26 +91,37 @@ def fit(
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.imaging import read_stack
-    from napari_deltamic.optics import GaussianPSF
+    from napari_deltamic.optics import save_psf
 
     chosen = chosen_settings(settings, options)
     _check_start(mesh, points, radius, labels, threshold, auto)
-    psf = GaussianPSF(sigma)
+    blur = chosen_psf(sigma, psf)
     image = read_stack(stack, spacing, channel, frame)
     start = _starting_mesh(image, mesh, points, radius, points_unit, labels, threshold)
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
     with output_folder("--output", output):
-        result = run_fit(image, start, psf, chosen, checkpoint, resume)
-        write_fit(output, image, result, {"input": str(stack), "psf": repr(psf)})
+        result = run_fit(image, start, blur, chosen, checkpoint, resume)
+        facts = {"optics": [one._asdict() for one in result.optics]}
+        write_fit(output, image, result, {"input": str(stack), "psf": repr(result.psf), **facts})
+        save_psf(result.psf, output / "psf.json")
     regions = counted(len(result.mesh.regions), "region")
     print_measures(result.mesh, f"{regions} fitted to {stack.name}")
+    for one in result.optics:
+        say(described(one))
     say(f"Wrote {output}")
     if was_stopped(result):
         say("Run the same command with --resume to go on.")
         return INTERRUPTED
     return SUCCESS
+
+
+def described(learned: LearnedQuantity) -> str:
+    """Return a learned quantity as a line to print."""
+    unit = f" {learned.unit}" if learned.unit else ""
+    error = f" +- {learned.standard_error:.2g}" if learned.standard_error >= 0 else ""
+    return f"{learned.name}: {learned.value:.4g}{error}{unit}, given as {learned.start:.4g}"
 
 
 def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettings:

@@ -90,7 +90,7 @@ def _fields(numbers: Mapping[str, Any], sine: Array, azimuth: Array) -> NDArray[
         return ones[None]
     indices = [numbers[f"{layer}_index"] for layer in ("immersion", "coverslip", "sample")]
     cosines = [np.sqrt(1 - (sine / index) ** 2) for index in indices]
-    bright = ones / np.sqrt(cosines[0])
+    bright: Array = ones / np.sqrt(cosines[0])
     if numbers["model"] == "pupil":
         return bright[None]
     s_kept, p_kept = np.ones_like(sine), np.ones_like(sine)
