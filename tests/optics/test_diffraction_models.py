@@ -152,6 +152,21 @@ def test_a_pinhole_sees_what_falls_on_it():
     assert relative(confocal.sampled(SHAPE, spacing), lit * seen) < 2e-3
 
 
+@pytest.mark.parametrize("polarisation", [0.0, 30.0, 90.0])
+def test_a_polarised_laser_makes_a_longer_spot_along_its_field(polarisation):
+    psf = TwoPhotonPSF(na=1.3, excitation_wavelength=0.9, polarisation=polarisation)
+    assert not psf.is_round
+    spacing = 0.5, 0.2, 0.2
+    once = direct_intensity(positions(spacing), 0.9, psf.arguments(), polarisation=polarisation)
+    assert relative(psf.sampled(SHAPE, spacing), once**2) < 1e-3
+    fine = psf.sampled((1, 41, 41), (1.0, 0.04, 0.04))[0]
+    angle = torch.deg2rad(torch.tensor(polarisation))
+    places = 0.04 * (torch.arange(41) - 20)
+    along = (places * angle.cos() + places[:, None] * angle.sin()).square()
+    across = (places * angle.sin() - places[:, None] * angle.cos()).square()
+    assert (along * fine).sum() > 1.2 * (across * fine).sum()
+
+
 def test_modalities_are_products_of_spots():
     numbers = {"na": 1.0, "immersion_index": 1.33, "axial_range": 4.0}
     spacing = 0.4, 0.15, 0.15

@@ -54,6 +54,8 @@ class MicroscopePSF(PSF):
     ----------
     lengths
         Further numbers of the modality, by the name of the parameter that holds each.
+    polarisation
+        Of the laser: its angle in degrees from x towards y, or None.
     na
         Numerical aperture.
     immersion_index
@@ -88,18 +90,28 @@ class MicroscopePSF(PSF):
     range holds all light, so the PSF fades out at the end of its range and integrates to 1 within.
     """
 
-    def __init__(self, lengths: Mapping[str, float], **numbers: Unpack[MicroscopeNumbers]) -> None:
+    def __init__(
+        self,
+        lengths: Mapping[str, float],
+        polarisation: float | None = None,
+        /,
+        **numbers: Unpack[MicroscopeNumbers],
+    ) -> None:
         super().__init__()
-        plain = checked_numbers(numbers, lengths)
+        lit = {} if polarisation is None else {"polarisation": polarisation}
+        plain = checked_numbers(numbers, {**lengths, **lit})
         self.model: Model = plain.model
         self.axial_range = plain.axial_range
         self.noll, waves = checked_aberrations(numbers.get("aberrations"))
         for name, value in plain.values.items():
             held = torch.nn.Parameter(torch.tensor(value, dtype=torch.float64))
             self.register_parameter(name, held)
+        if polarisation is None:
+            self.register_parameter("polarisation", None)
         self.aberrations = torch.nn.Parameter(torch.tensor(waves, dtype=torch.float64))
         self._memory: dict[str, tuple[bytes, Any]] | None = {}
 
+    polarisation: torch.nn.Parameter | None
     cone = 1.0
     """How much of the cone of rays is followed."""
 
@@ -122,7 +134,7 @@ class MicroscopePSF(PSF):
     @property
     def is_round(self) -> bool:
         """Whether the PSF is round about the optical axis."""
-        return self._pupil().aberrations.round
+        return self.polarisation is None and self._pupil().aberrations.round
 
     def arguments(self) -> dict[str, Any]:
         """Return what makes an equal PSF when given to its class."""

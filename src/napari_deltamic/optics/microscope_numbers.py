@@ -78,6 +78,10 @@ def checked_numbers(given: Mapping[str, Any], own: Mapping[str, Any]) -> Numbers
             f"na: {values['na']:g} needs an immersion of a larger index than "
             f"{values['immersion_index']:g}; set immersion_index (oil 1.515, water 1.33)"
         )
+    if "polarisation" in values and model != "richards_wolf":
+        raise ValueError(
+            f"polarisation: the field of model {model!r} has none; take model='richards_wolf'"
+        )
     if axial_range is not None and not 0 < _number("axial_range", axial_range) <= 1000:
         raise ValueError(f"axial_range: expected a distance in um, up to 1000, got {axial_range}")
     return Numbers(values, model, None if axial_range is None else float(axial_range))
@@ -122,6 +126,9 @@ def _check(name: str, value: float) -> None:
             raise ValueError(
                 f"{name}: expected micrometres, 0.1 to 5, got {value:g}; 520 nm are 0.52"
             )
+    elif name == "polarisation":
+        if not abs(value) <= 360:
+            raise ValueError(f"polarisation: expected degrees, -360 to 360, got {value:g}")
     elif name == "depth":
         if not 0 <= value <= 5000:
             raise ValueError(f"depth: expected 0 to 5000 um, got {value:g}")

@@ -15,6 +15,7 @@ _KNOWN: dict[str, tuple[str, float, float, float, bool]] = {
     "wavelength": ("um", 0.2, 2.0, 0.02, False),
     "excitation_wavelength": ("um", 0.2, 2.0, 0.01, False),
     "emission_wavelength": ("um", 0.2, 2.0, 0.02, False),
+    "polarisation": ("degrees", -360.0, 360.0, 30.0, False),
     "pinhole": ("Airy units", 0.1, 20.0, 0.3, True),
     "pinhole_diameter": ("um", 1.0, 1000.0, 0.2, True),
     "pinhole_pitch": ("um", 10.0, 10000.0, 0.2, True),
@@ -31,11 +32,16 @@ _WAVES = 0.15
 def quantities_of(psf: MicroscopePSF, noll: tuple[int, ...]) -> list[Quantity]:
     """Return the numbers of a microscope that may be learned."""
     held = dict(psf.named_parameters())
+    between = float((held["na"] + held["immersion_index"]).detach()) / 2
     found = []
     for name, (unit, lower, upper, width, logarithmic) in _KNOWN.items():
         if name in held:
-            highest = float(held["immersion_index"].detach()) - 1e-3 if name == "na" else upper
-            found.append(Quantity(name, unit, name, None, lower, highest, width, logarithmic))
+            # Each on its side, so that no aperture comes to exceed its immersion's index.
+            if name == "na":
+                upper = between
+            elif name == "immersion_index":
+                lower = between
+            found.append(Quantity(name, unit, name, None, lower, upper, width, logarithmic))
     found += [
         Quantity(f"zernike_{j}", "waves", "aberrations", i, -1.0, 1.0, _WAVES)
         for i, j in enumerate(noll)

@@ -22,6 +22,9 @@ class ConfocalPSF(MicroscopePSF):
         In um.
     pinhole
         Diameter in Airy units of the emission.
+    polarisation
+        Angle in degrees, from x towards y, of a laser that is polarised along a line; it makes the
+        PSF longer in that direction. None for circularly polarised light, or if nobody knows.
     numbers
         See :class:`MicroscopePSF`; ``na`` is a must.
     """
@@ -38,6 +41,7 @@ class ConfocalPSF(MicroscopePSF):
         excitation_wavelength: float,
         emission_wavelength: float,
         pinhole: float = 1.0,
+        polarisation: float | None = None,
         **numbers: Unpack[MicroscopeNumbers],
     ) -> None:
         own = {
@@ -45,7 +49,7 @@ class ConfocalPSF(MicroscopePSF):
             "emission_wavelength": emission_wavelength,
             "pinhole": pinhole,
         }
-        super().__init__(own, **numbers)
+        super().__init__(own, polarisation, **numbers)
 
     def beams(self) -> list[torch.nn.Parameter]:
         """See :meth:`MicroscopePSF.beams`."""
@@ -59,7 +63,7 @@ class ConfocalPSF(MicroscopePSF):
         """Return excitation times what the pinhole lets through."""
         diameter = self._pinhole()
         seen = focus.spot(self.emission_wavelength, lambda q: disc_transfer(diameter, q))
-        return focus.spot(self.excitation_wavelength) * seen
+        return seen * focus.spot(self.excitation_wavelength, polarisation=self.polarisation)
 
     def _pinhole(self) -> torch.Tensor:
         """Return the pinhole's diameter in the sample, in um."""
@@ -183,6 +187,8 @@ class TwoPhotonPSF(MicroscopePSF):
     ----------
     excitation_wavelength
         In um.
+    polarisation
+        As for :class:`ConfocalPSF`.
     numbers
         See :class:`MicroscopePSF`; ``na`` is a must.
     """
@@ -191,9 +197,14 @@ class TwoPhotonPSF(MicroscopePSF):
     cone = 0.4
 
     def __init__(
-        self, *, excitation_wavelength: float, **numbers: Unpack[MicroscopeNumbers]
+        self,
+        *,
+        excitation_wavelength: float,
+        polarisation: float | None = None,
+        **numbers: Unpack[MicroscopeNumbers],
     ) -> None:
-        super().__init__({"excitation_wavelength": excitation_wavelength}, **numbers)
+        own = {"excitation_wavelength": excitation_wavelength}
+        super().__init__(own, polarisation, **numbers)
 
     def beams(self) -> list[torch.nn.Parameter]:
         """See :meth:`MicroscopePSF.beams`; two photons, so twice."""
@@ -201,7 +212,8 @@ class TwoPhotonPSF(MicroscopePSF):
 
     def combined(self, focus: Focus, layout: Layout) -> torch.Tensor:
         """Return the squared excitation."""
-        return focus.spot(self.excitation_wavelength).square()
+        lit = focus.spot(self.excitation_wavelength, polarisation=self.polarisation)
+        return lit.square()
 
 
 def disc_transfer(diameter: torch.Tensor, q: torch.Tensor) -> torch.Tensor:

@@ -34,8 +34,23 @@ class Focus(Protocol):
     def depth(self) -> torch.Tensor:
         """Distance from the focal plane in um, shaped to multiply intensities."""
 
-    def spot(self, wavelength: torch.Tensor, blur: Blur | None = None) -> torch.Tensor:
-        """Return the intensity, of a total that does not depend on the focus, after a blur."""
+    def spot(
+        self,
+        wavelength: torch.Tensor,
+        blur: Blur | None = None,
+        polarisation: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the intensity, of a total that does not depend on the focus.
+
+        Parameters
+        ----------
+        wavelength
+            In um.
+        blur
+            Across the axis.
+        polarisation
+            Of light from a laser: its angle in degrees from x towards y.
+        """
 
 
 @dataclass(frozen=True)
@@ -67,8 +82,15 @@ class RoundFocus:
         """See :class:`Focus`."""
         return self.z[:, None]
 
-    def spot(self, wavelength: torch.Tensor, blur: Blur | None = None) -> torch.Tensor:
+    def spot(
+        self,
+        wavelength: torch.Tensor,
+        blur: Blur | None = None,
+        polarisation: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return (Z, R); see :class:`Focus`."""
+        if polarisation is not None:
+            raise ValueError("polarisation: the focus of polarised light is not round")
         if blur is None:
             return self._sharp(wavelength, self.r)
         # By way of the frequencies across, of which an intensity has none beyond 2 NA / wavelength.
@@ -131,7 +153,12 @@ class VoxelFocus:
         """See :class:`Focus`."""
         return self.z[:, None, None]
 
-    def spot(self, wavelength: torch.Tensor, blur: Blur | None = None) -> torch.Tensor:
+    def spot(
+        self,
+        wavelength: torch.Tensor,
+        blur: Blur | None = None,
+        polarisation: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return (Z, Y, X); see :class:`Focus`."""
         model, objective, aberrations = self.pupil
         rule = rows(self.nodes)
@@ -140,7 +167,7 @@ class VoxelFocus:
         power = rule.weights * apodisation(model, objective, rho).square()
         ways = paths(objective, rho, power)
         path = ways.layers + aberration_path(aberrations, v, rule.u)
-        fields = pupil_fields(model, objective, v, rule.u)
+        fields = pupil_fields(model, objective, v, rule.u, polarisation)
         scale = (objective.aperture / wavelength).square() / power.sum()
         complex_ = self.z.dtype.to_complex()
         y, x = self.y[:: self.finer], self.x[:: self.finer]

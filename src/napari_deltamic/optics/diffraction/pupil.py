@@ -54,7 +54,11 @@ def radial_field(model: Model, objective: Objective, rho: torch.Tensor) -> Radia
 
 
 def pupil_fields(
-    model: Model, objective: Objective, v: torch.Tensor, u: torch.Tensor
+    model: Model,
+    objective: Objective,
+    v: torch.Tensor,
+    u: torch.Tensor,
+    polarisation: torch.Tensor | None = None,
 ) -> list[tuple[float, torch.Tensor]]:
     """Return fields over the pupil, with the share of each one's intensity in the whole.
 
@@ -64,6 +68,9 @@ def pupil_fields(
         What the microscope is.
     v, u
         Coordinates along y and x in the unit disc.
+    polarisation
+        Angle in degrees, from x towards y, of light that is polarised in the pupil; None for light
+        that is not. Scalar fields have none.
     """
     rho = torch.hypot(u, v)
     bright = apodisation(model, objective, rho)
@@ -72,13 +79,18 @@ def pupil_fields(
     across, along, axial = _dipoles(objective, rho)
     # The rules have no node at the centre itself.
     cos, sin = u / rho, v / rho
-    twist = (along - across) * sin * cos
+    straight = bright * (along * cos.square() + across * sin.square())
+    upright = bright * (along * sin.square() + across * cos.square())
+    twist = bright * (along - across) * sin * cos
+    if polarisation is None:
+        axials = [(1.0, bright * axial * cos), (1.0, bright * axial * sin)]
+        return [(1.0, straight), (1.0, upright), (2.0, twist), *axials]
+    to_x, to_y = torch.deg2rad(polarisation).cos(), torch.deg2rad(polarisation).sin()
+    # Twice, as much light as both polarisations of the other have.
     return [
-        (1.0, bright * (along * cos.square() + across * sin.square())),
-        (1.0, bright * (along * sin.square() + across * cos.square())),
-        (2.0, bright * twist),
-        (1.0, bright * axial * cos),
-        (1.0, bright * axial * sin),
+        (2.0, to_x * straight + to_y * twist),
+        (2.0, to_x * twist + to_y * upright),
+        (2.0, bright * axial * (to_x * cos + to_y * sin)),
     ]
 
 

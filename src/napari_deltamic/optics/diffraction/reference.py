@@ -21,6 +21,7 @@ def direct_intensity(
     wavelength: float,
     numbers: Mapping[str, Any],
     *,
+    polarisation: float | None = None,
     polar: int = 240,
     azimuthal: int = 96,
 ) -> Array:
@@ -34,6 +35,8 @@ def direct_intensity(
         In um.
     numbers
         As :meth:`MicroscopePSF.arguments` returns them; aberrations in waves of this wavelength.
+    polarisation
+        Of light that comes to the focus: its angle in degrees from x towards y.
     polar, azimuthal
         Rays taken along the polar angle and along the azimuth.
     """
@@ -44,6 +47,9 @@ def direct_intensity(
     for noll, waves in (numbers["aberrations"] or {}).items():
         path = path + waves * wavelength * _zernike(noll, sine / aperture, azimuth)
     fields = _fields(numbers, sine, azimuth) * solid
+    if polarisation is not None:
+        angle_of = np.deg2rad(polarisation)
+        fields = np.cos(angle_of) * fields[0::2] + np.sin(angle_of) * fields[1::2]
     cosine = numbers["immersion_index"] * np.cos(angle)
     total = np.zeros(len(points))
     for i, (focus, y, x) in enumerate(points):
@@ -84,7 +90,10 @@ def _layers(numbers: Mapping[str, Any], sine: Array) -> Array:
 
 
 def _fields(numbers: Mapping[str, Any], sine: Array, azimuth: Array) -> NDArray[np.float64]:
-    """Return (C, P, A) amplitudes that add up one by one, and whose intensities add up."""
+    """Return (C, P, A) fields of a point; their intensities add up.
+
+    Of a vector field two for each direction of the dipole: seen along x and along y.
+    """
     ones = np.ones((len(sine), len(azimuth)))
     if numbers["model"] == "gibson_lanni":
         return ones[None]
