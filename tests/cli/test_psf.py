@@ -115,6 +115,7 @@ def test_make_takes_aberrations_and_a_model(tmp_path):
             [*CONFOCAL[:7], 488, *CONFOCAL[8:]],
             "--excitation: expected micrometres, 0.1 to 5, got 488",
         ),
+        ([*CONFOCAL[:7], 0.56, *CONFOCAL[8:]], "--excitation: 0.56 um is longer than"),
         ([*CONFOCAL, "--magnification", 60], "--magnification: goes with --modality spinning-disc"),
         ([*CONFOCAL, "--sigma", 1, 1, 1], "--sigma: goes with --modality gaussian"),
         ([*CONFOCAL, "--aberration", "5"], "--aberration: expected NOLL=WAVES"),
@@ -171,6 +172,20 @@ def test_measure_fits_a_model_to_the_beads(beads, tmp_path, capsys):
     assert (tmp_path / "m.png").stat().st_size > 10_000
 
 
+def test_ctrl_c_keeps_the_psf_that_was_measured(beads, tmp_path, capsys, monkeypatch):
+    def press(*_, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_deltamic.optics.matching.match_psf", press)
+    words = ("--match", "gaussian", "--matched", tmp_path / "g.json")
+    assert run("psf", "measure", beads, "-o", tmp_path / "m.json", *words) == 130
+    said = capsys.readouterr().err.replace("\n", "")
+    assert f"Wrote {tmp_path / 'm.json'}" in said
+    assert f"Stopped: {tmp_path / 'g.json'} was not written" in said
+    assert isinstance(dm.load_psf(tmp_path / "m.json"), dm.MeasuredPSF)
+    assert [file.name for file in tmp_path.iterdir()] == ["m.json"]
+
+
 def test_measure_takes_points_from_a_file(beads, tmp_path, capsys):
     (tmp_path / "points.csv").write_text("z,y,x\n20,23,23\n")
     words = ("--points", tmp_path / "points.csv", "--points-unit", "voxel")
@@ -186,6 +201,8 @@ def test_measure_takes_points_from_a_file(beads, tmp_path, capsys):
         (["--na", 1.2], "--na: goes with --match"),
         (["--learn", "na"], "--learn: goes with --match"),
         (["--match", "gaussian"], "--matched: needed with --match"),
+        (["--match", "gaussian", "--matched", "m.json"], "--matched: m.json is --output too"),
+        (["--bead-diameter", 100], "--bead-diameter: beads of 100 um cannot look"),
         (["--match", "gaussian", "--matched", "a.tif"], "--matched: a.tif must end in .json"),
         (["--match", "confocal", "--matched", "a.json"], "--na: needed with --match confocal"),
         (

@@ -126,13 +126,33 @@ def test_positions_may_be_given() -> None:
     assert (np.abs(found.positions - POSITIONS[1]) < 0.1 * SPACING).all()
 
 
+def test_eight_bits_and_no_noise_are_enough() -> None:
+    heights = [200.0, 150.0, 100.0]
+    made = gaussian_beads(POSITIONS, heights)
+    counts = np.random.default_rng(0).poisson(made + 0.2)
+    for image in (np.minimum(counts, 255).astype(np.uint8), np.where(made > 1e-3, made, 0.0)):
+        measured = measure_psf(image, SPACING)
+        assert len(measured.beads) == 3
+        assert np.isfinite(measured.snr)
+        np.testing.assert_allclose(measured.fwhm, FWHM, rtol=0.04)
+        found = np.array([bead.brightness for bead in measured.beads])
+        np.testing.assert_allclose(found, heights, rtol=0.1)
+
+
 def test_a_psf_cut_by_the_stack_says_so() -> None:
     image = noisy(gaussian_beads(POSITIONS, HEIGHTS))[10:22]
-    with pytest.warns(UserWarning, match=r"image: it ends .* so the PSF is cut along z"):
+    with pytest.warns(UserWarning, match=r"image: it ends \d\.\d\d um along z from the beads, so"):
         measured = measure_psf(image, SPACING)
     assert measured.average.shape[0] <= 13
     assert measured.average.shape[0] % 2 == 1
     np.testing.assert_allclose(measured.fwhm, FWHM, rtol=0.06)
+
+
+@pytest.mark.parametrize("factor", [0.1, 100.0])
+def test_a_wrong_voxel_size_is_suspected(factor) -> None:
+    image = noisy(gaussian_beads(POSITIONS, HEIGHTS))
+    with pytest.warns(UserWarning, match=r"image: its spots are .* voxel size right"):
+        measure_psf(image, factor * SPACING, window=factor * np.array([2.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize("image", [np.zeros((9, 20, 20)), np.full((9, 20, 20), 7, np.uint8)])
@@ -150,7 +170,7 @@ def test_noise_is_no_bead() -> None:
 
 def test_rejections_reach_the_message() -> None:
     image = noisy(gaussian_beads([[3.0, 0.2, 5.0]], [700.0]))
-    with pytest.raises(ValueError, match=r"none of 1 bright spots .* too near the border along y"):
+    with pytest.raises(ValueError, match=r"no bright spot shows .* too near the border along y"):
         measure_psf(image, SPACING)
 
 
@@ -165,6 +185,9 @@ def test_rejections_reach_the_message() -> None:
         ({"separation": -1.0}, "separation: expected a positive"),
         ({"bead_diameter": 0.0}, "bead_diameter: expected a positive"),
         ({"background": "median"}, "background: expected 'planes' or 'constant'"),
+        ({"bead_diameter": 100.0}, "cannot look .* um wide, as these do; .* 100 nm are 0.1"),
+        ({"saturation": -5.0}, "saturation: expected a positive"),
+        ({"positions": [[3.0, 90.0, 1.0]]}, r"\(3.00, 90.00, 1.00\) um: outside the stack"),
         ({"window": (1.0, 0.0, 1.0)}, "window: expected three positive"),
         ({"positions": [1.0, 2.0]}, "positions: expected"),
     ],
@@ -180,7 +203,7 @@ def test_real_beads(data_folder) -> None:
     if not path.is_file():
         pytest.skip(f"{path} is absent")
     stack = read_stack(path, spacing=DATASETS[path.name].spacing)
-    with pytest.warns(UserWarning, match="the PSF is cut along z"):
+    with pytest.warns(UserWarning, match="um along z from the beads, so the PSF is cut"):
         measured = measure_psf(stack.data, stack.spacing)
     assert len(measured.beads) == 4
     assert measured.rejected == []

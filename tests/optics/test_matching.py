@@ -8,6 +8,7 @@ from bead_cases import FWHM, POSITIONS, SIGMA, SPACING, gaussian_beads, noisy
 from napari_deltamic.optics import ConfocalPSF, GaussianPSF, MeasuredPSF, match_psf, measure_psf
 from napari_deltamic.optics.ball import ball_transform
 from napari_deltamic.optics.bounded_fit import minimised
+from napari_deltamic.optics.matching import MatchProgress, MatchStoppedError, _quantities
 
 GUESS = GaussianPSF((0.5, 0.2, 0.2))
 
@@ -104,11 +105,13 @@ def test_a_physical_model_is_fitted() -> None:
 
 
 def test_bounds_hold_and_are_reported() -> None:
-    shape, spacing = (17, 20, 21), (0.2, 0.1, 0.1)
-    image = volume(GaussianPSF((0.5, 0.2, 0.2)).otf, shape, spacing)
-    narrow = GaussianPSF((0.5, 0.2, 0.001001))
-    match = match_psf(narrow, image, spacing, names=["sigma_x"], max_steps=2)
-    assert match.values["sigma_x"].value >= 1e-3
+    spacing = (0.15, 0.05, 0.05)
+    numbers = {"excitation_wavelength": 0.488, "emission_wavelength": 0.52, "axial_range": 2.0}
+    wide = GaussianPSF((0.3, 0.3, 0.3)).sampled((25, 32, 32), spacing).detach().numpy()
+    model = ConfocalPSF(na=1.2, model="pupil", pinhole=19.0, **numbers)
+    match = match_psf(model, wide, spacing, names=["pinhole"])
+    assert match.values["pinhole"].value == pytest.approx(20.0)
+    assert match.at_bounds == ["pinhole"]
 
 
 def test_least_squares_stays_within_bounds() -> None:
@@ -145,3 +148,42 @@ def test_least_squares_stays_within_bounds() -> None:
 def test_bad_input_is_named(arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         match_psf(GUESS, **arguments)
+
+
+def test_it_says_how_far_it_is_and_stops_when_asked() -> None:
+    shape, spacing = (17, 20, 21), (0.2, 0.1, 0.1)
+    image = volume(GaussianPSF((0.4, 0.15, 0.2)).otf, shape, spacing)
+    told: list[MatchProgress] = []
+    match = match_psf(GUESS, image, spacing, on_progress=told.append)
+    assert [one.step for one in told] == list(range(len(told)))
+    assert told[0].residual > 10 * told[-1].residual
+    assert told[-1].residual == pytest.approx(match.residual, rel=0.05)
+
+    seen: list[MatchProgress] = []
+    with pytest.raises(MatchStoppedError):
+        match_psf(GUESS, image, spacing, on_progress=seen.append, should_stop=lambda: bool(seen))
+    assert len(seen) == 1
+
+
+def test_it_asks_whether_to_stop_before_every_image() -> None:
+    shape, spacing = (17, 20, 21), (0.2, 0.1, 0.1)
+    image = volume(GaussianPSF((0.4, 0.15, 0.2)).otf, shape, spacing)
+    asked: list[int] = []
+    steps: list[MatchProgress] = []
+
+    def should_stop() -> bool:
+        asked.append(len(steps))
+        return False
+
+    match_psf(GUESS, image, spacing, on_progress=steps.append, should_stop=should_stop)
+    # Three widths: three moved OTFs, and as many images, before the first step is told.
+    assert asked.count(0) >= 8
+
+
+def test_what_a_data_sheet_says_is_left_alone_unless_it_is_named() -> None:
+    model = ConfocalPSF(
+        na=1.2, excitation_wavelength=0.488, emission_wavelength=0.52, aberrations={4: 0.0, 11: 0.0}
+    )
+    assert [q.name for q in _quantities(model, None)] == ["na", "pinhole", "zernike_11"]
+    assert [q.name for q in _quantities(model, ["depth"])] == ["depth"]
+    assert len(_quantities(GUESS, None)) == 3

@@ -1,5 +1,7 @@
 """A PSF measured from an image of beads, in the designer."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,43 @@ def test_beads_are_measured_used_and_matched(make_napari_viewer, qtbot, beads, n
     choose(qtbot, dock.form.modality, "Measured")
     settle(qtbot, dock)
     assert used(dock).class_name == "MeasuredPSF"
+
+
+def test_a_fit_of_a_model_says_how_far_it_is_and_is_cancelled(
+    make_napari_viewer, qtbot, beads, monkeypatch
+):
+    from napari_deltamic.optics.otf_image import PointImages
+
+    def slowly(self, *arguments, original=PointImages.image):
+        time.sleep(0.02)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(PointImages, "image", slowly)
+    viewer = make_napari_viewer(show=True)
+    dock = open_dock(viewer, "PSF designer")
+    settle(qtbot, dock)
+    choose(qtbot, dock.form.modality, "Measured")
+    viewer.add_image(beads, name="beads", scale=STEPS, units=UM)
+    click(qtbot, dock.beads.measure)
+    settle(qtbot, dock)
+    before = used(dock)
+    choose(qtbot, dock.beads.model, "Confocal")
+    click(qtbot, dock.beads.match)
+    qtbot.waitUntil(lambda: "% of the beads' light left" in dock.report.text(), timeout=60_000)
+    # Whatever page is looked at, the fit can be stopped.
+    assert not dock.beads.match.isVisible()
+    choose(qtbot, dock.form.modality, "Gaussian")
+    assert dock.beads.cancel.isVisible()
+    choose(qtbot, dock.form.modality, "Measured")
+    click(qtbot, dock.beads.cancel)
+    pressed = time.perf_counter()
+    qtbot.waitUntil(lambda: not dock._task.is_busy, timeout=60_000)
+    # 0.3 s is the aim; the rest is room for whatever else holds the cores.
+    assert time.perf_counter() - pressed < 5.0
+    assert dock.report.text() == "Stopped; no model was fitted."
+    assert used(dock) is before
+    assert dock.beads.match.isVisible()
+    assert dock.beads.match.isEnabled()
 
 
 def test_an_image_without_beads_says_so(make_napari_viewer, qtbot, notes):

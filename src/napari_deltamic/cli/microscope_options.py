@@ -29,13 +29,13 @@ _TYPED = {
 }
 _OF_MODALITY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "widefield": (("wavelength",), ()),
-    "confocal": (("excitation_wavelength", "emission_wavelength"), ("pinhole",)),
+    "confocal": (("excitation_wavelength", "emission_wavelength"), ("pinhole", "polarisation")),
     "spinning-disc": (
         ("excitation_wavelength", "emission_wavelength", "magnification"),
         ("pinhole_diameter", "pinhole_pitch"),
     ),
     "light-sheet": (("wavelength", "sheet_thickness"), ()),
-    "two-photon": (("excitation_wavelength",), ()),
+    "two-photon": (("excitation_wavelength",), ("polarisation",)),
 }
 """Of each modality the numbers that it needs beside the aperture, and those it may have."""
 _OWN = {name for needed, more in _OF_MODALITY.values() for name in (*needed, *more)}
@@ -61,6 +61,8 @@ class MicroscopeOptions:
     """Of the emitted light in um (confocal, spinning disc)."""
     pinhole: Annotated[float | None, Parameter(group=MICROSCOPE)] = None
     """Diameter in Airy units (confocal); 1 by default."""
+    polarisation: Annotated[float | None, Parameter(group=MICROSCOPE)] = None
+    """Of a laser, if along a line: degrees from x towards y (confocal, two-photon)."""
     magnification: Annotated[float | None, Parameter(group=MICROSCOPE)] = None
     """From the sample to the disc (spinning disc)."""
     pinhole_diameter: Annotated[float | None, Parameter(group=MICROSCOPE)] = None
@@ -159,7 +161,16 @@ def chosen_microscope(
         "light-sheet": optics.LightSheetPSF,
         "two-photon": optics.TwoPhotonPSF,
     }
-    return kinds[modality](**given)
+    psf = kinds[modality](**given)
+    # After the limits of each by itself, so that nanometres are called by their name.
+    if "emission_wavelength" in needed:
+        excitation, emission = given["excitation_wavelength"], given["emission_wavelength"]
+        if excitation > emission:
+            raise UsageError(
+                f"--excitation: {excitation:g} um is longer than the emission's {emission:g}; are "
+                "the two swapped?"
+            )
+    return psf
 
 
 def typed(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from napari_deltamic.cli.errors import UsageError
+from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS, UsageError
 from napari_deltamic.cli.microscope_options import (
     MICROSCOPE,
     MicroscopeOptions,
@@ -57,7 +57,7 @@ def measure(
     ] = (),
     sigma: Annotated[Three | None, Parameter(group=MICROSCOPE)] = None,
     options: MicroscopeOptions = MicroscopeOptions(),  # noqa: B008
-) -> None:
+) -> int:
     """Measure the PSF from a stack of beads.
 
     Averages the beads that show the PSF and says why others do not. With --match it also fits a
@@ -100,7 +100,8 @@ def measure(
     matched
         The PSF file to write of the model that --match has fitted, .json.
     learn
-        Numbers to fit, such as na or zernike; by default all that the model has, which takes long.
+        Numbers to fit, such as na or pinhole; by default aperture, pinhole, sheet and aberrations,
+        or a Gaussian's widths.
     sigma
         Where --match gaussian begins, in um along z, y and x; by default as wide as the beads.
     options
@@ -136,25 +137,28 @@ def measure(
     )
     _print_beads(stack.name, found)
     save_psf(found.psf, output)
-    written = [output]
+    say(f"Wrote {output}")
     if tiff is not None:
         write_stack(tiff, found.average.astype("float32"), found.spacing)
-        written.append(tiff)
+        say(f"Wrote {tiff}")
     if match is not None and matched is not None:
         if start is None:
             z, y, x = (SIGMA_OF_FWHM * found.fwhm).tolist()
             start = chosen_microscope("--match", match, options, (z, y, x))
-        psf, widths = _matched(start, found, learn)
+        try:
+            psf, widths = _matched(start, found, learn)
+        except KeyboardInterrupt:
+            say(f"Stopped: {matched} was not written, but {output} holds the PSF of the beads.")
+            return INTERRUPTED
         save_psf(psf, matched)
-        written.append(matched)
+        say(f"Wrote {matched}")
         if picture is not None:
             save_pair(picture, (found.psf, psf), ("beads", match), (found.fwhm, widths))
-            written.append(picture)
     elif picture is not None:
         save_picture(picture, found.psf, stack.name, found.fwhm)
-        written.append(picture)
-    for path in written:
-        say(f"Wrote {path}")
+    if picture is not None:
+        say(f"Wrote {picture}")
+    return SUCCESS
 
 
 def _check_outputs(
@@ -167,6 +171,8 @@ def _check_outputs(
         check_output_file("--picture", picture, ".png")
     if matched is not None:
         check_output_file("--matched", matched, ".json")
+        if matched.resolve() == output.resolve():
+            raise UsageError(f"--matched: {matched} is --output too; the model needs its own file")
 
 
 def _check_match(
@@ -230,11 +236,17 @@ def _matched(
 ) -> tuple[PSF, NDArray[np.float64]]:
     from napari_deltamic.cli.psf_facts import lengths
     from napari_deltamic.cli.tables import print_table
-    from napari_deltamic.cli.terminal import console, say
-    from napari_deltamic.optics.matching import match_psf
+    from napari_deltamic.cli.terminal import console, errors_console, say
+    from napari_deltamic.optics.matching import MatchProgress, match_psf
 
     say("Fitting the model to the beads")
-    result = match_psf(start, found, names=learn or None)
+    with errors_console().status("Preparing") as status:
+
+        def show(progress: MatchProgress) -> None:
+            left = 100 * progress.residual
+            status.update(f"Step {progress.step}: {left:.1f} % of the beads' light left over")
+
+        result = match_psf(start, found, names=learn or None, on_progress=show)
     print_table(
         f"{type(result.psf).__name__} fitted to the beads",
         ("", "value", "±", ""),

@@ -17,6 +17,11 @@ from napari_deltamic.optics.spot import box_offsets, nearer
 from napari_deltamic.optics.voxel_checks import checked_positive, checked_spacing
 from napari_deltamic.optics.width import fwhm_of
 
+# The narrowest that a bead can look, over its diameter: through a PSF that is long along z, and a
+# little less for noise.
+_NARROWEST_BALL = 0.8
+# Full widths at half maximum in um, across, that points have under some lens or other.
+_POINTS = (0.05, 4.0)
 # Half-size of the window, in full widths at half maximum.
 _WINDOW = 4.0
 # Voxels further away hardly matter to a quintic spline.
@@ -105,7 +110,8 @@ def measure_psf(
     Raises
     ------
     ValueError
-        If no bead fit for use is found; the message says what there was.
+        If no bead fit for use is found, the message says what there was; or if the beads look
+        smaller than ``bead_diameter``.
     """
     steps = checked_spacing(spacing)
     if bead_diameter is not None:
@@ -121,9 +127,10 @@ def measure_psf(
     )
     if len(found.positions) == 0:
         raise ValueError(_no_bead(found))
+    usual = np.median(found.fwhm, axis=0)
+    _check_widths(usual, bead_diameter)
     signal = np.asarray(image, dtype=np.float64) - found.background.level
     centres = found.positions / steps
-    usual = np.median(found.fwhm, axis=0)
     half = _half_size(centres, signal.shape, usual, steps, window)
     aligned, covered = _aligned(signal, found, half, steps, usual)
     average, strength = _averaged(aligned, covered, found.brightness)
@@ -156,6 +163,22 @@ def _described(found: FoundBeads, differences: list[float]) -> list[Bead]:
     ]
 
 
+def _check_widths(fwhm: NDArray[np.float64], bead_diameter: float | None) -> None:
+    """Refuse a diameter that beads so wide cannot have; warn of widths that no point has."""
+    if bead_diameter is not None and _NARROWEST_BALL * bead_diameter > fwhm.min():
+        raise ValueError(
+            f"bead_diameter: beads of {bead_diameter:g} um cannot look {fwhm.min():.2g} um wide, "
+            "as these do; expected um, 100 nm are 0.1"
+        )
+    _, y, x = fwhm
+    if not (_POINTS[0] <= min(y, x) and max(y, x) <= _POINTS[1]):
+        warnings.warn(
+            f"image: its spots are {y:.2g} x {x:.2g} um wide (y, x), as points are under no lens; "
+            "are these beads, and is the voxel size right, in um?",
+            stacklevel=3,
+        )
+
+
 def _no_bead(found: FoundBeads) -> str:
     if not found.rejected:
         return (
@@ -166,10 +189,9 @@ def _no_bead(found: FoundBeads) -> str:
         f"({', '.join(f'{at:.2f}' for at in spot.position)}) um: {spot.reason}"
         for spot in found.rejected[:5]
     )
-    return (
-        f"image: none of {len(found.rejected)} bright spots shows the PSF ({reasons}); record "
-        "beads further apart and dimmer, or lower separation"
-    )
+    crowded = any("another bead" in spot.reason for spot in found.rejected)
+    advice = "; record beads further apart, or lower separation" if crowded else ""
+    return f"image: no bright spot shows the PSF ({reasons}){advice}"
 
 
 def _half_size(
@@ -187,12 +209,15 @@ def _half_size(
     room = np.minimum(centres.max(axis=0), (np.array(shape) - 1 - centres).max(axis=0))
     # A missing fraction of a voxel is not worth a plane.
     half: NDArray[np.intp] = np.minimum(wanted, np.maximum(np.ceil(room - 0.5).astype(int), 1))
-    cut = [name for name, less in zip("zyx", half < wanted, strict=True) if less]
+    cut = [
+        f"{length:.2f} um along {name}"
+        for name, length, less in zip("zyx", half * steps, half < wanted, strict=True)
+        if less
+    ]
     if cut:
         warnings.warn(
-            f"image: it ends {', '.join(f'{r:.2f}' for r in half * steps)} um (z, y, x) from the "
-            f"beads, so the PSF is cut along {', '.join(cut)}; record more around the beads for "
-            "its faint parts",
+            f"image: it ends {' and '.join(cut)} from the beads, so the PSF is cut there; record "
+            "more around the beads for its faint parts",
             stacklevel=3,
         )
     return half

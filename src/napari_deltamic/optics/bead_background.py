@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 BackgroundKind = Literal["planes", "constant"]
 
+_ROUNDING = float(np.finfo(np.float32).eps)
 _CLIP = 3.0
 _ROUNDS = 8
 # Voxels of a plane that are looked at, at least.
@@ -50,7 +51,8 @@ def dark_background(
     """
     voxels = np.where(dark, image, np.nan).reshape(len(image), -1)
     voxels = voxels[:, :: max(1, voxels.shape[1] // _ENOUGH)]
-    floor = 1.0 / np.sqrt(12.0) if whole_numbers else 0.0
+    # Made-up images without noise still have that of single precision.
+    floor = 1.0 / np.sqrt(12.0) if whole_numbers else _ROUNDING * float(np.abs(image).max())
     if kind == "constant":
         voxels = voxels.reshape(1, -1)
     for _ in range(_ROUNDS):

@@ -112,6 +112,8 @@ def find_beads(
     steps = checked_spacing(spacing)
     checked_positive("threshold", threshold)
     checked_positive("separation", separation)
+    if saturation is not None:
+        checked_positive("saturation", saturation)
     if background not in ("planes", "constant"):
         raise ValueError(f"background: expected 'planes' or 'constant', got {background!r}")
     whole = np.asarray(image).dtype.kind in "biu" or not (volume % 1.0).any()
@@ -171,7 +173,11 @@ def _fitted(
     lobes = np.zeros(len(candidates), dtype=bool)
     if look_for_lobes and len(candidates):
         lobes = _side_lobes(signal, candidates, fwhm)
+    last = np.array(signal.shape) - 1
     for i, bead in enumerate(judged):
+        if ((bead.candidate < -0.5) | (bead.candidate > last + 0.5)).any():
+            bead.reason = "outside the stack"
+            continue
         if lobes[i]:
             bead.side_lobe = True
             bead.reason = "much fainter than one near by: a ring of it, not a bead"
@@ -271,7 +277,7 @@ def _alone(
     z, y, x = (slice(int(a), int(a + 2 * h + 1)) for a, h in zip(first, half, strict=True))
     saturated = int((signal[z, y, x] >= full[z]).sum())
     if saturated:
-        return f"saturated: {saturated} voxels are as bright as the detector goes"
+        return f"saturated: as bright as the detector goes in {saturated} of its voxels"
     return None
 
 

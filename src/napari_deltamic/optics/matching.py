@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,8 +26,14 @@ from napari_deltamic.optics.quantities import (
 from napari_deltamic.optics.voxel_checks import checked_positive, checked_spacing, checked_volume
 from napari_deltamic.optics.width import fwhm_of
 
-# A shift of the whole image is one of the position, which is fitted anyway.
-_SHIFTS = ("zernike_2", "zernike_3", "zernike_4")
+# A shift of the whole image is one of the position, which is fitted anyway. The others stand in a
+# data sheet, or change the image as the aperture or spherical aberration does.
+_LEFT_ALONE = {
+    *("zernike_2", "zernike_3", "zernike_4"),
+    *("wavelength", "excitation_wavelength", "emission_wavelength"),
+    *("pinhole_diameter", "pinhole_pitch"),
+    *("immersion_index", "sample_index", "coverslip_index", "coverslip_thickness", "depth"),
+}
 # Room for wide priors: a value may move by this many of their widths at most.
 _WIDTHS = 8.0
 # Derivatives of the OTF hold while all quantities stay within this share of their prior widths.
@@ -43,6 +49,19 @@ class Estimate(NamedTuple):
     deviation: float
     """Its standard deviation, if all that the fit leaves is noise."""
     unit: str
+
+
+class MatchProgress(NamedTuple):
+    """How far a fit to beads has come."""
+
+    step: int
+    """Counted from 0, where it begins."""
+    residual: float
+    """What is left of the beads' light so far: root of the ratio of the energies."""
+
+
+class MatchStoppedError(Exception):
+    """The fit was stopped before its end; there is no result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +106,8 @@ def match_psf(
     names: Iterable[str] | None = None,
     bead_diameter: float | None = None,
     max_steps: int = 30,
+    on_progress: Callable[[MatchProgress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Match:
     """Fit a model's quantities, and each bead's position, light and background, to beads.
 
@@ -101,19 +122,26 @@ def match_psf(
     spacing
         (3,) voxel size in um, with an image only.
     names
-        Quantities, or groups of them, to fit; by default all but the Zernike modes that only
-        shift the image.
+        Quantities, or groups of them, to fit. By default what beads tell and no data sheet does:
+        a Gaussian's widths; a microscope's aperture, pinhole in Airy units, sheet and Zernike
+        modes, but for those that only shift the image.
     bead_diameter
         Of the beads in um; an evenly bright ball of that size is imaged. By default that of the
         measurement, or a point: the size of beads below a third of the PSF's width cannot be
         told from a wider PSF, so nothing is guessed.
     max_steps
-        Of the fit, after which it is left as it is.
+        Of each of the fit's two rounds, after which it is left as it is.
+    on_progress
+        Called after each step.
+    should_stop
+        Asked before each image and each OTF that is computed, many times a second.
 
     Raises
     ------
     ValueError
         If the model has no such quantity, the image no bead, or an argument is impossible.
+    MatchStoppedError
+        If ``should_stop`` said yes.
 
     Notes
     -----
@@ -125,7 +153,7 @@ def match_psf(
     """
     data = _as_beads(beads, spacing, bead_diameter)
     quantities = _quantities(model, names)
-    problem = _Problem(model, quantities, data)
+    problem = _Problem(model, quantities, data, on_progress, should_stop)
     # The first fit leaves better an estimate of the noise than what it began with.
     rough = problem.fitted(problem.start(), max_steps)
     return problem.match(problem.fitted(rough.x, max_steps))
@@ -161,7 +189,7 @@ def _as_beads(
 def _quantities(model: PSF, names: Iterable[str] | None) -> list[Quantity]:
     if names is not None:
         return chosen_quantities(model, names)
-    return [quantity for quantity in model.quantities() if quantity.name not in _SHIFTS]
+    return [quantity for quantity in model.quantities() if quantity.name not in _LEFT_ALONE]
 
 
 class _Bead(NamedTuple):
@@ -182,8 +210,17 @@ class _Problem:
     come the three of each bead's position, in voxels.
     """
 
-    def __init__(self, model: PSF, quantities: Sequence[Quantity], beads: _Beads) -> None:
+    def __init__(
+        self,
+        model: PSF,
+        quantities: Sequence[Quantity],
+        beads: _Beads,
+        on_progress: Callable[[MatchProgress], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
         self._model, self._quantities, self._beads = model, quantities, beads
+        self._on_progress, self._should_stop = on_progress, should_stop
+        self._step = 0
         shape = beads.windows.shape[1:]
         band = band_of(model, beads.spacing * shape, beads.spacing)
         self._points = PointImages(band, shape, beads.spacing)
@@ -198,6 +235,7 @@ class _Problem:
             for window, own in zip(beads.windows, beads.trusted, strict=True)
         ]
         self._kept = [torch.from_numpy(own) for own in beads.trusted]
+        self._light = sum(float((v - v.mean()).square().sum()) for v in self._voxels)
         self._raw = raw_values(model, quantities)
         self._widths = np.array([quantity.width for quantity in quantities])
         bounds = np.array(
@@ -244,7 +282,7 @@ class _Problem:
             bead = self._bead(otf, x, i)
             total += bead.energy
             position = self._position(x, i)
-            columns = [self._points.image(slope, position) for slope in slopes]
+            columns = [self._image(slope, position) for slope in slopes]
             moves = self._points.slopes(otf, position)
             columns += [move * step for move, step in zip(moves, self._beads.spacing, strict=True)]
             jacobian = torch.stack([column[self._kept[i]] for column in columns], dim=1)
@@ -254,6 +292,7 @@ class _Problem:
             places = np.r_[0:count, count + 3 * i : count + 3 * i + 3]
             gradient[places] -= (jacobian.T @ bead.residual).numpy() / self.noise
             square[np.ix_(places, places)] += (jacobian.T @ jacobian).numpy() / self.noise
+        self._tell(total)
         prior = self._prior(x)
         gradient[:count] += prior
         square[range(count), range(count)] += 1.0
@@ -270,7 +309,7 @@ class _Problem:
         raw, otf = self._raw_tensor(x), self._otf_at(x)
         ends = [self._bead(otf, x, i) for i in range(len(self._voxels))]
         images = [
-            bead.background + bead.amplitude * self._points.image(otf, self._position(x, i))
+            bead.background + bead.amplitude * self._image(otf, self._position(x, i))
             for i, bead in enumerate(ends)
         ]
         covariance = np.linalg.pinv(fitted.curvature)
@@ -298,8 +337,22 @@ class _Problem:
             at_bounds=[q.name for q, end in zip(self._quantities, at_end, strict=False) if end],
         )
 
+    def _tell(self, energy: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress(MatchProgress(self._step, float(np.sqrt(energy / self._light))))
+        self._step += 1
+
+    def _check_stop(self) -> None:
+        if self._should_stop is not None and self._should_stop():
+            raise MatchStoppedError("the fit to the beads was stopped")
+
+    def _image(self, otf: torch.Tensor, position: NDArray[np.float64]) -> torch.Tensor:
+        self._check_stop()
+        return self._points.image(otf, position)
+
     def _otf(self, raw: torch.Tensor) -> torch.Tensor:
         """Return the OTF, with the bead's size, at the band's frequencies."""
+        self._check_stop()
         otf = called_with(self._model, self._quantities, raw, "otf", self._frequencies)
         return otf * self._ball
 
@@ -342,7 +395,7 @@ class _Problem:
         return position
 
     def _bead(self, otf: torch.Tensor, x: NDArray[np.float64], i: int) -> _Bead:
-        model = self._points.image(otf, self._position(x, i))[self._kept[i]]
+        model = self._image(otf, self._position(x, i))[self._kept[i]]
         voxels = self._voxels[i]
         shape = model - model.mean()
         norm = torch.linalg.vector_norm(shape)

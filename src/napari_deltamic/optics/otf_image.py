@@ -115,6 +115,9 @@ class PointImages:
         z, y, x = waves
         along_z = torch.tensordot(z, otf.to(torch.complex128), dims=1)
         along_y = torch.einsum("Yy,Zyx->ZYx", y, along_z)
-        # Only the real part is wanted: half of a complex product.
-        real, imaginary = (x * self._share).real.T, (x * self._share).imag.T
-        return self._cell * (along_y.real @ real - along_y.imag @ imaginary)
+        # Only the real part is wanted: half of a complex product. As one product of two matrices,
+        # since torch multiplies parts of complex numbers where they lie, dozens of times slower.
+        parts = torch.view_as_real(along_y.contiguous()).flatten(2)
+        last = (x * self._share).T
+        weights = torch.stack([last.real, -last.imag], dim=1).flatten(0, 1)
+        return self._cell * (parts @ weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qtpy.QtCore import Signal
@@ -15,14 +16,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deltamic.plugin.psf_choice import PsfChoice, choice_of
+from napari_deltamic.plugin.psf_choice import GAUSSIAN, PsfChoice, choice_of
 from napari_deltamic.plugin.psf_numbers import MODALITIES
 from napari_deltamic.plugin.psf_rows import Chooser
 from napari_deltamic.plugin.psf_words import beads_report, match_report
 
 if TYPE_CHECKING:
     from napari_deltamic.optics.bead_average import BeadMeasurement
+    from napari_deltamic.optics.matching import MatchProgress
     from napari_deltamic.plugin.spatial import StackSource
+
+# Noll's index.
+_SPHERICAL = 11
 
 
 class Measured(NamedTuple):
@@ -46,6 +51,8 @@ class BeadsPage(QWidget):
     measure_wanted = Signal()
     match_wanted = Signal(str)
     """Emits the title of the modality to fit."""
+    cancel_wanted = Signal()
+    """The fit under way is to be stopped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +74,12 @@ class BeadsPage(QWidget):
         self.model.addItems([modality.title for modality in MODALITIES[:-1]])
         self.model.setToolTip("Its numbers, as set on its own page, are where the fit begins")
         self.match = QPushButton("Fit this model to it")
-        self.match.setToolTip("A model has no noise, and holds at other depths too")
+        self.match.setToolTip(
+            "Finds the aperture, the pinhole or the sheet, and the spherical aberration, or a "
+            "Gaussian's widths. A model has no noise, and holds at other depths too"
+        )
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Stop the fit; the measured PSF stays as it is")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
@@ -77,15 +89,24 @@ class BeadsPage(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.model, stretch=1)
         row.addWidget(self.match)
+        row.addWidget(self.cancel)
         layout.addLayout(row)
         self.measure.clicked.connect(self.measure_wanted)
         self.match.clicked.connect(lambda: self.match_wanted.emit(self.model.currentText()))
+        self.cancel.clicked.connect(self.cancel_wanted)
         self.offer_match(False)
+        self.offer_cancel(False)
 
     def offer_match(self, there_is_something: bool) -> None:
         """Offer to fit a model, if there is something to fit it to."""
         self.model.setEnabled(there_is_something)
         self.match.setEnabled(there_is_something)
+
+    def offer_cancel(self, is_matching: bool) -> None:
+        """Show how to stop the fit of a model in place of how to begin one."""
+        self.match.setVisible(not is_matching)
+        self.cancel.setVisible(is_matching)
+        self.cancel.setEnabled(is_matching)
 
 
 def measured(source: StackSource, diameter: float) -> Measured:
@@ -106,10 +127,25 @@ def measured(source: StackSource, diameter: float) -> Measured:
     return Measured(choice_of(found.psf), found, beads_report(found, said))
 
 
-def matched(start: PsfChoice, beads: BeadMeasurement | PsfChoice) -> Matched:
-    """Fit a model to beads, or to a measured PSF."""
-    from napari_deltamic.optics.matching import match_psf
+def matched(
+    start: PsfChoice,
+    beads: BeadMeasurement | PsfChoice,
+    on_progress: Callable[[MatchProgress], None],
+    should_stop: Callable[[], bool],
+) -> Matched | None:
+    """Fit a model to beads, or to a measured PSF; None if it was stopped.
+
+    A microscope's spherical aberration is found too, since that is what most beads show.
+    """
+    from napari_deltamic.optics.matching import MatchStoppedError, match_psf
 
     data: Any = beads.make() if isinstance(beads, PsfChoice) else beads
-    match = match_psf(start.make(), data)
+    arguments = dict(start.arguments)
+    if start.class_name != GAUSSIAN:
+        arguments["aberrations"] = {_SPHERICAL: 0.0} | dict(arguments.get("aberrations") or {})
+    model = PsfChoice(start.class_name, arguments).make()
+    try:
+        match = match_psf(model, data, on_progress=on_progress, should_stop=should_stop)
+    except MatchStoppedError:
+        return None
     return Matched(choice_of(match.psf), match_report(match))

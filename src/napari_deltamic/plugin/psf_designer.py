@@ -5,11 +5,14 @@ What the dock shows is what the next fit uses; there is nothing to apply.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
 from numpy.typing import NDArray
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFrame, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_deltamic.plugin import engine
@@ -33,17 +36,20 @@ if TYPE_CHECKING:
 
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.optics.bead_average import BeadMeasurement
+    from napari_deltamic.optics.matching import MatchProgress
     from napari_deltamic.plugin.spatial import Placement
 
 PLUGIN = "napari-deltamic"
 _FILES = "PSF (*.json)"
-_SIGMA_OF_FWHM = 0.42466
 # Of the form, so that the dock keeps its width from one microscope to the next.
 _FORM_WIDTH = 356
 
 
 class PsfDesigner(Dock):
     """Describes a PSF, shows it live and hands it to the next fit."""
+
+    # Queued to the GUI thread by Qt, because it is emitted in another one.
+    _match_advanced = Signal(object)
 
     def __init__(self, napari_viewer: Viewer) -> None:
         view = live_view_of(napari_viewer)
@@ -57,6 +63,7 @@ class PsfDesigner(Dock):
         self._drawn: tuple[Sections, Transfer | None] | None = None
         self._measured: PsfChoice | None = None
         self._beads: BeadMeasurement | None = None
+        self._stop_match: Event | None = None
         self._learned: FitResult | None = None
         self.image = ImageChooser(napari_viewer, self._session)
         self.form = PsfForm()
@@ -110,12 +117,14 @@ class PsfDesigner(Dock):
         self.form.one_voxel.clicked.connect(lambda: self._session.choose_psf(None))
         self.beads.measure_wanted.connect(self._measure)
         self.beads.match_wanted.connect(self._match)
+        self.beads.cancel_wanted.connect(self._cancel_match)
+        self._match_advanced.connect(self._show_advance)
         self.load.clicked.connect(self._choose_file)
         self.save.clicked.connect(self._choose_target)
         self.to_layer.clicked.connect(self._add_layer)
         self.to_fit.clicked.connect(self._open_fit_dock)
         self.take_learned.clicked.connect(self._take_learned)
-        self._task.busy_changed.connect(self._enable)
+        self._task.busy_changed.connect(self._on_busy)
         self._task.failed.connect(self._on_failed)
         self._renderer.drawn.connect(self._show)
         self._renderer.refused.connect(self._on_refused)
@@ -246,11 +255,18 @@ class PsfDesigner(Dock):
         verb = "still uses" if still else "uses"
         self.used.say(f"The next fit {verb}: <b>{current.summary()}</b>{guess}")
 
+    def _on_busy(self, busy: bool) -> None:
+        if not busy:
+            self._stop_match = None
+        self._enable()
+
     def _enable(self) -> None:
-        idle = not self._task.is_busy
-        self.beads.setVisible(self.form.is_measured)
+        idle, is_matching = not self._task.is_busy, self._stop_match is not None
+        # The button that stops a fit stays in sight, whatever is looked at meanwhile.
+        self.beads.setVisible(self.form.is_measured or is_matching)
         self.beads.measure.setEnabled(idle)
         self.beads.offer_match(idle and self._measured is not None)
+        self.beads.offer_cancel(is_matching)
         for button in (self.load, self.save, self.to_layer):
             button.setEnabled(idle)
 
@@ -265,10 +281,12 @@ class PsfDesigner(Dock):
         self.report.say("Measuring...")
 
     def _show_measured(self, found: Measured) -> None:
+        from napari_deltamic.optics.width import SIGMA_OF_FWHM
+
         self._measured, self._beads = found.choice, found.beads
         self.form.set_widths(
             {
-                f"sigma_{axis}": _SIGMA_OF_FWHM * float(width)
+                f"sigma_{axis}": SIGMA_OF_FWHM * float(width)
                 for axis, width in zip("zyx", found.beads.fwhm, strict=True)
             }
         )
@@ -284,10 +302,35 @@ class PsfDesigner(Dock):
             return
         beads = self._beads or self._measured
         assert beads is not None
-        self._task.run(lambda: matched(start, beads), self._show_matched)
-        self.report.say("Fitting the model; this can take a minute...")
+        stop = self._stop_match = Event()
+        # Who closes the dock wants no result.
+        self.destroyed.connect(lambda *_: stop.set())
 
-    def _show_matched(self, found: Matched) -> None:
+        def tell(progress: MatchProgress) -> None:
+            # The dock may have been closed in the meantime.
+            with suppress(RuntimeError):
+                self._match_advanced.emit(progress)
+
+        self._task.run(lambda: matched(start, beads, tell, stop.is_set), self._show_matched)
+        self.report.say("Fitting the model...")
+
+    def _show_advance(self, progress: MatchProgress) -> None:
+        if self._stop_match is not None and not self._stop_match.is_set():
+            self.report.say(
+                f"Fitting the model: step {progress.step}, {100 * progress.residual:.1f} % of the "
+                "beads' light left over."
+            )
+
+    def _cancel_match(self) -> None:
+        if self._stop_match is not None:
+            self._stop_match.set()
+            self.beads.cancel.setEnabled(False)
+            self.report.say("Stopping...")
+
+    def _show_matched(self, found: Matched | None) -> None:
+        if found is None:
+            self.report.say("Stopped; no model was fitted.")
+            return
         self._session.choose_psf(found.choice)
         self.report.say(found.report)
 
