@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.lbfgs import Memory, step
-from napari_deltamic.fitting.problem import Brightness, Evaluation
+from napari_deltamic.fitting.misfit import Evaluation
 
 DARK = Brightness(np.empty(0), np.empty(0), 0.0)
 Objective = Callable[[torch.Tensor], Evaluation]

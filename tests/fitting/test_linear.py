@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from napari_deltamic.fitting.linear import nonnegative_minimum
+from napari_deltamic.fitting.linear import bilinear_minimum, bounded_minimum
 
 
 def normal_equations(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return columns.T @ columns, columns.T @ target
+
+
+def nonnegative_minimum(gram: np.ndarray, moments: np.ndarray, free: int = 0) -> np.ndarray:
+    lower = np.where(np.arange(len(gram)) < len(gram) - free, 0.0, -np.inf)
+    return bounded_minimum(gram, moments, lower, np.full(len(gram), np.inf))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -75,3 +80,45 @@ def test_many_like_columns_with_noise() -> None:
 
 def test_nothing_but_dark_columns() -> None:
     assert nonnegative_minimum(np.zeros((2, 2)), np.zeros(2)) == pytest.approx([0.0, 0.0])
+
+
+def test_bounds_on_both_sides() -> None:
+    rng = np.random.default_rng(3)
+    columns = rng.normal(size=(30, 3))
+    lower, upper = np.array([-1.0, 0.5, -np.inf]), np.array([1.0, 0.7, np.inf])
+    equations = normal_equations(columns, columns @ [3.0, 0.6, -8.0])
+    found = bounded_minimum(*equations, lower, upper)
+    assert found[0] == pytest.approx(1.0)
+    assert 0.5 <= found[1] <= 0.7
+    rest = columns[:, 2] @ (columns @ [3.0, 0.6, -8.0] - columns[:, :2] @ found[:2])
+    if 0.5 < found[1] < 0.7:
+        assert found[2] == pytest.approx(rest / (columns[:, 2] @ columns[:, 2]))
+
+
+@pytest.mark.parametrize("free", [0, 1])
+@pytest.mark.parametrize("scales", [1, 2])
+def test_scales_and_what_changes_every_scaled_column(scales: int, free: int) -> None:
+    rng = np.random.default_rng(4)
+    shifts = np.array([0.1, -0.2, 0.05])
+    columns = rng.normal(size=(80, scales + free + 3 * scales))
+    factors = np.array([2.0, 0.5][:scales] + [-1.5] * free)
+    target = columns @ np.concatenate([factors, np.outer(factors[:scales], shifts).ravel()])
+    equations = normal_equations(columns, target)
+    wide = np.full(3, 0.5)
+    found, shift = bilinear_minimum(*equations, scales, -wide, wide, np.zeros(3), np.zeros(3))
+    assert found == pytest.approx(factors)
+    assert shift == pytest.approx(shifts)
+    # A bound, and a prior that is worth more than the data.
+    found, shift = bilinear_minimum(*equations, scales, -wide / 5, wide, np.ones(3), np.zeros(3))
+    assert shift.min() == pytest.approx(-0.1)
+    certain = np.array([0.3, 0.2, -0.1])
+    found, shift = bilinear_minimum(*equations, scales, -wide, wide, certain, np.full(3, 1e9))
+    assert shift == pytest.approx(certain, abs=1e-4)
+
+
+def test_shifts_of_nothing_keep_to_their_prior() -> None:
+    gram = np.zeros((3, 3))
+    expected, wide = np.array([0.2, -0.1]), np.ones(2)
+    found, shift = bilinear_minimum(gram, np.zeros(3), 1, -wide, wide, expected, np.full(2, 1e-6))
+    assert found == pytest.approx([0.0])
+    assert shift == pytest.approx(expected)

@@ -8,8 +8,8 @@ import torch
 from fitting_cases import SPACING, ball
 
 from napari_deltamic.fitting import FitSettings, fit
+from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.overlap import Overlap, overlap
-from napari_deltamic.fitting.problem import topology_of
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack, gaussian_noise, render
 from napari_deltamic.mesh import TriangleMesh, concatenate, icosphere

@@ -7,17 +7,15 @@ import pytest
 import torch
 from fitting_cases import brightness_of
 
-from napari_deltamic.fitting import problem as of_fit
+from napari_deltamic.fitting import misfit as of_fit
+from napari_deltamic.fitting.densities import Brightness, topology_of
+from napari_deltamic.fitting.misfit import Evaluation, solve_brightness
 from napari_deltamic.fitting.problem import (
-    Brightness,
-    Evaluation,
     Problem,
     band_problem,
     image_problem,
     model_image,
     reweighted,
-    solve_brightness,
-    topology_of,
 )
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack, gaussian_noise, render

@@ -17,6 +17,7 @@ OTHER = FitSettings(
     smoothing=1.5,
     remesh=False,
     fit_background=False,
+    learn=("sigma", "na"),
     backend="cpu",
 )
 
@@ -50,12 +51,29 @@ def test_other_differs_in_every_field() -> None:
         ("smoothing", -0.5),
         ("smoothing", float("inf")),
         ("backend", "tpu"),
+        ("learn", 3),
+        ("learn", ("sigma", 3)),
         ("learning_rate", 0.1),
     ],
 )
 def test_nonsense_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
         FitSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "sigma, na",
+        "sigma na",
+        ["sigma,na"],
+        ("sigma", "na"),
+        ("sigma", "na", "sigma"),
+        " sigma,na,",
+    ],
+)
+def test_names_to_learn_may_be_text(names: object) -> None:
+    assert FitSettings(learn=names).learn == ("sigma", "na")
 
 
 def test_settings_are_immutable() -> None:

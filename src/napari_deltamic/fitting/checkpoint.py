@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.lbfgs import Memory
-from napari_deltamic.fitting.problem import Brightness, Evaluation
-from napari_deltamic.fitting.progress import Progress
+from napari_deltamic.fitting.misfit import Evaluation
+from napari_deltamic.fitting.progress import Optics, Progress
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
-_VERSION = 2
+_VERSION = 3
 _SCALARS = (
     "stage",
     "leg",
@@ -31,6 +32,7 @@ _SCALARS = (
     "on_voxels",
     "noise",
 )
+_OPTICS = ("planned", "base", "last", "now")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")
 
 
@@ -69,6 +71,11 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         arrays["anchor"], anchor_brightness = progress.anchor
         arrays["anchor_membrane"], arrays["anchor_interior"], background = anchor_brightness
         meta["anchor_background"] = background
+    if progress.optics is not None:
+        meta["drift"] = progress.optics.drift
+        arrays.update({f"optics_{name}": getattr(progress.optics, name) for name in _OPTICS})
+        if progress.optics.deviation is not None:
+            arrays["optics_deviation"] = progress.optics.deviation
     if progress.memory.smoothed is not None:
         arrays["steps"] = torch.stack(progress.memory.steps).cpu().numpy()
         arrays["changes"] = torch.stack(progress.memory.changes).cpu().numpy()
@@ -126,6 +133,10 @@ def _progress(meta: dict[str, Any], arrays: dict[str, Any]) -> Progress:
         progress.here = Evaluation(
             meta["loss"], torch.from_numpy(arrays["gradient"]), brightness, meta["penalty"]
         )
+    if "drift" in meta:
+        values = {name: arrays[f"optics_{name}"] for name in _OPTICS}
+        values["deviation"] = arrays.get("optics_deviation")
+        progress.optics = Optics(**values, drift=meta["drift"])
     if "anchor" in arrays:
         anchor_brightness = Brightness(
             arrays["anchor_membrane"], arrays["anchor_interior"], meta["anchor_background"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.fitting.preconditioner import Smoother
-from napari_deltamic.fitting.problem import Evaluation
 
 _PAIRS = 8
 _SUFFICIENT_DECREASE = 1e-4

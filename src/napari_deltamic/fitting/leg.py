@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from napari_deltamic.fitting import lbfgs
-from napari_deltamic.fitting.overlap import overlap
-from napari_deltamic.fitting.preconditioner import smoother
+from napari_deltamic.fitting.densities import Topology, topology_of
+from napari_deltamic.fitting.learning import View, linearised, settled
+from napari_deltamic.fitting.learning import image_noise as noise_of_image
+from napari_deltamic.fitting.misfit import Evaluation, Variations, evaluate, solve_brightness
+from napari_deltamic.fitting.overlap import Overlap, overlap
+from napari_deltamic.fitting.preconditioner import Smoother, smoother
 from napari_deltamic.fitting.prepared_fit import PreparedFit
 from napari_deltamic.fitting.problem import (
-    Brightness,
-    Evaluation,
     Problem,
     band_problem,
-    evaluate,
     image_problem,
     model_image,
     reweighted,
-    solve_brightness,
-    topology_of,
 )
 from napari_deltamic.fitting.progress import Progress
-from napari_deltamic.fitting.roughness import roughness
+from napari_deltamic.fitting.roughness import Roughness, roughness
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
+from napari_deltamic.fitting.standard_errors import normals
+from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.image_model import below_nyquist
 from napari_deltamic.mesh import TriangleMesh
+
+_Found = TypeVar("_Found")
 
 # Longest move of a vertex in one step, in units of 1 / cutoff.
 _FARTHEST = 0.15
 # Iterations between renewals of what is held fixed in between: weights and ratios of brightness.
 _RENEWAL = 10
+# While a PSF is yet to be learned, how much more than the image's noise the misfit counts for.
+_NOISIER = 30.0
+# Shifts of the surface that are tried when optics join, in units of 1 / cutoff.
+_OFFSETS = (-0.4, -0.2, -0.1, 0.1, 0.2)
 # The plateau is judged over this many iterations.
 _WINDOW = 10
 # Components of the data to a vertex from which on most of the loss is noise.
@@ -49,7 +58,7 @@ def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> boo
     the stack's border, beyond which nothing is known.
     """
     stack, psf = prepared.stack, prepared.psf
-    if stack.mask is not None or _weighted(stage, prepared.settings):
+    if stack.mask is not None or is_weighted(stage, prepared.settings):
         return True
     if not below_nyquist(stage.band, prepared.box):
         return True
@@ -70,7 +79,7 @@ def run_leg(
 ) -> Generator[bool, None, str]:
     """Move the mesh step by step, changing ``progress`` in place.
 
-    Yields True after each step, and False now and then while it prepares the first.
+    Yields True after each step, and False now and then while it prepares one.
 
     Parameters
     ----------
@@ -88,57 +97,16 @@ def run_leg(
     str
         Why the leg ended.
     """
-    stack, settings = prepared.stack, prepared.settings
-    weighted, several = _weighted(stage, settings), _several(progress.brightness)
-    problem = leg_problem(progress, prepared, stage)
-    device = problem.transform.device
-    yield False
-    reach = settings.smoothing / stage.cutoff / stage.edge_length
-    smooth = smoother(progress.mesh, reach**2, device)
-    yield False
-    prior = roughness(progress.mesh, stage.offset_width, stage.roughness_order, device)
-    topology = topology_of(progress.mesh, device)
-    apart = overlap(progress.mesh, topology, stage, prepared.box, stack.spacing, progress.backend)
-    if progress.anchor is not None:
-        problem = reweighted(problem, model_image(problem, *progress.anchor, topology, stack))
-    progress.to(device)
-    vertices = torch.tensor(progress.mesh.vertices, device=device)
-    yield False
-
-    def evaluated(vertices: torch.Tensor) -> Evaluation:
-        misfit = evaluate(problem, vertices, topology, progress.brightness)
-        rough, slope = prior.energy(vertices)
-        penalty, gradient = progress.noise * rough, misfit.gradient + progress.noise * slope
-        if apart is not None:
-            shared, slope = apart.energy(vertices)
-            penalty, gradient = penalty + shared, gradient + slope
-        return misfit._replace(gradient=gradient, penalty=penalty)
-
+    objective, smooth = yield from _begun(progress, prepared, stage)
+    vertices = torch.tensor(progress.mesh.vertices, device=objective.topology.faces.device)
     # With far more data than vertices most of the loss is noise, and gains are a small part.
-    share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / problem.size)
-    while not (reason := _ended(progress, longest, tolerance, share)):
+    share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / objective.problem.size)
+    while not (reason := _ended(progress, prepared, longest, tolerance, share)):
         if progress.leg_iteration % _RENEWAL == 0:
-            if several:
-                progress.brightness = solve_brightness(
-                    problem, vertices, topology, progress.brightness
-                )
-            if weighted:
-                progress.anchor = progress.mesh.vertices, evaluated(vertices).brightness
-                model = model_image(problem, *progress.anchor, topology, stack)
-                problem = reweighted(problem, model)
-            # Early on the misfit is shape that is yet to be found, not noise.
-            if progress.leg_iteration and (progress.stage or progress.leg):
-                assert progress.here is not None
-                progress.noise = progress.here.loss / problem.size
-            before, progress.here = progress.here, evaluated(vertices)
-            progress.brightness = progress.here.brightness
-            if before is not None:
-                # Only what steps gain counts for the plateau, not a change of the weights.
-                change = progress.here.loss - before.loss
-                progress.leg_losses = [loss + change for loss in progress.leg_losses]
+            vertices = yield from _renew(objective, vertices, prepared, stage)
         assert progress.here is not None
         taken = lbfgs.step(
-            evaluated,
+            objective,
             vertices,
             progress.here,
             progress.memory,
@@ -151,35 +119,176 @@ def run_leg(
         vertices, progress.here = taken
         progress.mesh = progress.mesh.with_vertices(vertices.cpu().numpy())
         progress.brightness = progress.here.brightness
+        if progress.optics is not None:
+            progress.optics = progress.optics.moved(progress.here.shift)
         progress.leg_losses.append(progress.here.loss)
         progress.loss_history.append(progress.here.loss)
         progress.leg_iteration += 1
         progress.iteration += 1
         yield True
-    if several:
-        # Between renewals a dark component was taken for brighter than it is.
-        progress.brightness = solve_brightness(
-            problem, progress.mesh.vertices, topology, progress.brightness
-        )
+    # Between renewals a dark component was taken for brighter than it is.
+    objective.solve_ratios(vertices)
     return reason
 
 
-def _weighted(stage: Stage, settings: FitSettings) -> bool:
+@dataclass
+class _Objective:
+    """What a leg minimises; what is held fixed between renewals changes in place."""
+
+    progress: Progress
+    problem: Problem
+    topology: Topology
+    prior: Roughness
+    apart: Overlap | None
+    variations: Variations | None = None
+    image_noise: float | None = None
+    """That of the data, while the misfit is mostly that of optics yet to be learned."""
+
+    def __call__(self, vertices: torch.Tensor) -> Evaluation:
+        noise = self.progress.noise
+        misfit = evaluate(self.problem, *self.view(vertices), self.variations)
+        rough, slope = self.prior.energy(vertices)
+        penalty, gradient = misfit.penalty + noise * rough, misfit.gradient + noise * slope
+        if self.apart is not None:
+            shared, slope = self.apart.energy(vertices)
+            penalty, gradient = penalty + shared, gradient + slope
+        return misfit._replace(gradient=gradient, penalty=penalty)
+
+    def view(self, vertices: torch.Tensor) -> View:
+        """Return a mesh as it is looked at now."""
+        return View(vertices, self.topology, self.progress.brightness)
+
+    def weigh(self, stack: ImageStack) -> None:
+        """Take the weights from the progress' anchor, if it has one."""
+        if self.progress.anchor is not None:
+            model = model_image(self.problem, *self.progress.anchor, self.topology, stack)
+            self.problem = reweighted(self.problem, model)
+
+    def solve_ratios(self, vertices: torch.Tensor) -> None:
+        """Solve for the ratios of brightness, if there is more than one scale of each kind."""
+        known = self.progress.brightness
+        if max(len(known.membrane), len(known.interior)) > 1:
+            self.progress.brightness = solve_brightness(
+                self.problem, vertices, self.topology, known
+            )
+
+
+def _begun(
+    progress: Progress, prepared: PreparedFit, stage: Stage
+) -> Generator[bool, None, tuple[_Objective, Smoother]]:
+    """Return what a leg minimises and in which metric; yields False now and then."""
+    mesh = progress.mesh
+    problem = leg_problem(progress, prepared, stage)
+    device = problem.transform.device
+    yield False
+    reach = prepared.settings.smoothing / stage.cutoff / stage.edge_length
+    smooth = smoother(mesh, reach**2, device)
+    yield False
+    prior = roughness(mesh, stage.offset_width, stage.roughness_order, device)
+    topology = topology_of(mesh, device)
+    box, spacing = prepared.box, prepared.stack.spacing
+    apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
+    objective = _Objective(progress, problem, topology, prior, apart)
+    if prepared.quantities and progress.optics is None:
+        objective.image_noise = noise_of_image(problem, prepared.stack, stage)
+    if progress.optics is not None:
+        for_optics = linearised(problem, prepared, progress.optics.base, progress.noise)
+        objective.problem, objective.variations = yield from _slowly(for_optics)
+    objective.weigh(prepared.stack)
+    progress.to(device)
+    yield False
+    return objective, smooth
+
+
+def _renew(
+    objective: _Objective, vertices: torch.Tensor, prepared: PreparedFit, stage: Stage
+) -> Generator[bool, None, torch.Tensor]:
+    """Renew optics, ratios of brightness, weights, noise and, with them, the misfit.
+
+    Returns the vertices, which are others if optics have just joined; ``progress`` changes after
+    the last yield.
+    """
+    progress, noise = objective.progress, objective.progress.noise
+    # Early on the misfit is shape that is yet to be found, not noise.
+    if progress.here is not None and progress.leg_iteration and (progress.stage or progress.leg):
+        noise = progress.here.loss / objective.problem.size
+    if objective.image_noise is not None:
+        # Not so strong a prior that it flattens what a wrong PSF leaves, nor so weak that the
+        # surface crumples to look like a wider one.
+        noise = min(noise, max(_NOISIER * objective.image_noise, noise / _NOISIER))
+    optics, base = progress.optics, None
+    if optics is not None and objective.variations is not None:
+        known = objective.problem, objective.variations
+        for_optics = settled(*known, prepared, optics, noise, objective.view(vertices))
+        objective.problem, objective.variations, base = yield from _slowly(for_optics)
+        if progress.here is None:
+            vertices = yield from _least_of(objective, vertices, stage)
+            progress.mesh = progress.mesh.with_vertices(vertices.cpu().numpy())
+    progress.noise = noise
+    objective.solve_ratios(vertices)
+    if is_weighted(stage, prepared.settings):
+        progress.anchor = progress.mesh.vertices, objective(vertices).brightness
+        objective.weigh(prepared.stack)
+    before, progress.here = progress.here, objective(vertices)
+    progress.brightness = progress.here.brightness
+    if optics is not None and base is not None:
+        progress.optics = optics.renewed(
+            base, base + progress.here.shift, prepared.widths, first=before is None
+        )
+    if before is not None:
+        # Only what steps gain counts for the plateau, not a change of the weights.
+        change = progress.here.loss - before.loss
+        progress.leg_losses = [loss + change for loss in progress.leg_losses]
+    return vertices
+
+
+def _least_of(
+    objective: _Objective, vertices: torch.Tensor, stage: Stage
+) -> Generator[bool, None, torch.Tensor]:
+    """Return the vertices, or those of a thicker or thinner body if they explain the data better.
+
+    A bright surface looks like a body that reaches farther and a narrower blur, so with a wrong
+    PSF the membrane is easily taken for dark, from where steps lead back but slowly.
+    """
+    known = objective.progress.brightness
+    if not (len(known.membrane) and len(known.interior)):
+        return vertices
+    outwards = normals(vertices, objective.topology.faces)
+    least, found = objective(vertices).objective, vertices
+    for offset in _OFFSETS:
+        yield False
+        moved = vertices + offset / stage.cutoff * outwards
+        there = objective(moved).objective
+        if there < least:
+            least, found = there, moved
+    return found
+
+
+def is_weighted(stage: Stage, settings: FitSettings) -> bool:
+    """Whether a stage weighs voxels by how many photons they hold."""
     # Blurred photons are no longer Poisson; the last stage takes them as they are.
     return settings.noise == "poisson" and stage.blur == 0
 
 
-def _ended(progress: Progress, longest: int, tolerance: float, share: float) -> str:
-    losses = progress.leg_losses
-    if len(losses) > _WINDOW:
+def _slowly(steps: Generator[None, None, _Found]) -> Generator[bool, None, _Found]:
+    """Run what yields None, saying each time that no step was done."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: _Found = end.value
+            return found
+        yield False
+
+
+def _ended(
+    progress: Progress, prepared: PreparedFit, longest: int, tolerance: float, share: float
+) -> str:
+    losses, optics = progress.leg_losses, progress.optics
+    if len(losses) > _WINDOW and (optics is None or optics.still(prepared.widths)):
         gain = losses[-1 - _WINDOW] - losses[-1]
         if gain < tolerance * (share * losses[-1] + _LOSS_FLOOR):
             return f"settled: {_WINDOW} iterations lowered its loss by less than {tolerance:g}"
     if len(losses) >= longest:
         return f"reached its limit of {longest} iterations on one mesh"
     return ""
-
-
-def _several(brightness: Brightness) -> bool:
-    """Whether there are ratios of brightness to solve for, beyond one scale of each kind."""
-    return max(len(brightness.membrane), len(brightness.interior)) > 1

@@ -8,14 +8,23 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.leg import leg_problem, needs_voxels, run_leg
+from napari_deltamic.fitting.misfit import solve_brightness
+from napari_deltamic.fitting.optics_report import (
+    learned_quantities,
+    optics_doubts,
+    standard_errors,
+)
 from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
-from napari_deltamic.fitting.problem import solve_brightness, topology_of
-from napari_deltamic.fitting.progress import Progress
+from napari_deltamic.fitting.progress import Optics, Progress
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
-from napari_deltamic.fitting.state import FitResult, FitState
+from napari_deltamic.fitting.state import FitResult, FitState, Intensities
 from napari_deltamic.fitting.verdict import doubts
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
@@ -27,6 +36,10 @@ _log = logging.getLogger(__name__)
 
 # Before the last stage a rough plateau will do: the next stage looks closer.
 _ROUGHER = 10.0
+# Tolerances of the legs of a last stage that learns optics, in units of the settings': with the PSF
+# given, with its optics free on the same mesh, and with mesh and band chosen anew for what was
+# learned. Shape and optics together may fall slowly for a while.
+_LEARNING_LEGS = (10.0, 1.0, 0.1)
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
@@ -138,15 +151,19 @@ def _states(prepared: PreparedFit, progress: Progress) -> Generator[FitState | N
     Yields None where nothing is new, but the fit may be stopped and later resumed.
     """
     settings, plan = prepared.settings, prepared.plan
-    legs = 2 if settings.remesh else 1
+    longest = max(1, settings.max_iterations // (2 if settings.remesh else 1))
     while progress.stage < len(plan):
-        stage = plan[progress.stage]
         last = progress.stage == len(plan) - 1
+        learns = last and bool(prepared.quantities)
+        legs = len(_LEARNING_LEGS) if learns else 2 if settings.remesh else 1
+        planned = prepared.with_optics(_planned_optics(progress))
+        stage = planned.plan[progress.stage]
         if not progress.begun:
-            yield from _begin_leg(prepared, progress, stage)
-        longest = max(1, settings.max_iterations // legs)
+            yield from _begin_leg(planned, progress, stage, learns)
         tolerance = settings.tolerance * (1.0 if last else _ROUGHER)
-        steps = _steps(prepared, progress, stage, longest, tolerance)
+        if learns:
+            tolerance = settings.tolerance * _LEARNING_LEGS[progress.leg]
+        steps = _steps(planned, progress, stage, longest, tolerance)
         while True:
             try:
                 stepped = next(steps)
@@ -161,6 +178,10 @@ def _states(prepared: PreparedFit, progress: Progress) -> Generator[FitState | N
         if progress.leg == legs:
             progress.stage, progress.leg = progress.stage + 1, 0
         progress.leg_iteration, progress.begun = 0, False
+    if progress.optics is not None and progress.optics.deviation is None:
+        planned = prepared.with_optics(progress.optics.planned)
+        errors = yield from standard_errors(planned, progress, planned.plan[-1])
+        progress.optics = progress.optics._replace(deviation=errors)
     return f"the last stage {progress.reason}"
 
 
@@ -187,18 +208,29 @@ def _steps(
     return (yield from leg())
 
 
+def _planned_optics(progress: Progress) -> NDArray[np.float64] | None:
+    """Return the raw values that the current leg is planned for; None for those given."""
+    if progress.optics is None:
+        return None
+    return progress.optics.planned if progress.begun else progress.optics.now
+
+
 def _begin_leg(
-    prepared: PreparedFit, progress: Progress, stage: Stage
+    prepared: PreparedFit, progress: Progress, stage: Stage, learns: bool
 ) -> Generator[None, None, None]:
     """Make the leg's mesh; ``progress`` changes at the very end, after the last yield."""
     mesh = progress.mesh
-    if prepared.settings.remesh:
+    joining = learns and progress.leg == 1
+    if prepared.settings.remesh and not joining:
         mesh = yield from remeshing(mesh, stage.edge_length)
     progress.mesh = mesh
     if progress.leg == 0:
         progress.stage_starts.append(progress.iteration)
     progress.on_voxels = needs_voxels(mesh, prepared, stage)
     progress.here = progress.anchor = None
+    if learns and progress.leg:
+        raw = prepared.expected if progress.optics is None else progress.optics.now
+        progress.optics = Optics(raw, raw, raw, raw)
     progress.leg_losses = []
     progress.memory.forget()
     progress.begun = True
@@ -207,6 +239,7 @@ def _begin_leg(
 def _state(prepared: PreparedFit, progress: Progress, done: float) -> FitState:
     mesh = prepared.placed(progress.mesh)
     intensities = prepared.in_units(progress.brightness)
+    optics = None if progress.optics is None else progress.optics.now
     return FitState(
         iteration=progress.iteration,
         stage=progress.stage,
@@ -215,8 +248,20 @@ def _state(prepared: PreparedFit, progress: Progress, done: float) -> FitState:
         mesh=mesh,
         intensities=intensities,
         progress=done,
-        _render=partial(prepared.rendering, mesh, intensities, progress.backend),
+        optics={one.name: one.value for one in learned_quantities(prepared, progress)},
+        _render=partial(_rendering, prepared, optics, mesh, intensities, progress.backend),
     )
+
+
+def _rendering(
+    prepared: PreparedFit,
+    optics: NDArray[np.float64] | None,
+    mesh: TriangleMesh,
+    intensities: Intensities,
+    backend: str,
+) -> NDArray[np.float32]:
+    seen = prepared._replace(psf=prepared.psf_of(optics))
+    return seen.rendering(mesh, intensities, backend)
 
 
 def _result(prepared: PreparedFit, progress: Progress, reason: str, stopped: bool) -> FitResult:
@@ -232,14 +277,19 @@ def _result(prepared: PreparedFit, progress: Progress, reason: str, stopped: boo
         )
     mesh = prepared.placed(progress.mesh)
     intensities = prepared.in_units(progress.brightness)
+    ended = prepared.psf_of(None if progress.optics is None else progress.optics.now)
+    optics = learned_quantities(prepared, progress)
+    doubtful = [] if stopped else doubts(mesh, intensities) + optics_doubts(optics)
     return FitResult(
         mesh=mesh,
-        image=prepared.rendering(mesh, intensities, progress.backend),
+        image=prepared._replace(psf=ended).rendering(mesh, intensities, progress.backend),
         loss_history=list(progress.loss_history),
         stage_starts=list(progress.stage_starts),
         stop_reason=reason,
         intensities=intensities,
         settings=prepared.settings,
         # Who stops a fit wants it to end now.
-        warnings=progress.warnings + ([] if stopped else doubts(mesh, intensities)),
+        warnings=progress.warnings + doubtful,
+        psf=ended,
+        optics=optics,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.problem import Topology, interior_jumps
+from napari_deltamic.fitting.densities import Topology, interior_jumps
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging.image_model import Shape, image_of_modes
 from napari_deltamic.mesh import TriangleMesh

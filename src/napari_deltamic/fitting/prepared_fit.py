@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.checks import checked_start
-from napari_deltamic.fitting.problem import Brightness
+from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.progress import Progress, begin
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage, stages
@@ -17,6 +17,12 @@ from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.imaging.image_model import Shape, padded_shape
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
+from napari_deltamic.optics.quantities import (
+    Quantity,
+    chosen_quantities,
+    raw_values,
+    with_raw_values,
+)
 
 # How far an object that the border cuts may grow beyond it, as a fraction of its seed.
 _ROOM = 0.5
@@ -36,6 +42,39 @@ class PreparedFit(NamedTuple):
     psf: PSF
     settings: FitSettings
     plan: list[Stage]
+    quantities: list[Quantity]
+    """Of the PSF, those to learn."""
+    expected: NDArray[np.float64]
+    """(P,) their raw values as given."""
+    start: TriangleMesh
+    """The mesh as given, moved as the stack is."""
+    reach: NDArray[np.float64]
+    """Corners of what the box must hold."""
+
+    @property
+    def widths(self) -> NDArray[np.float64]:
+        """(P,) how well the raw values are known beforehand."""
+        return np.array([quantity.width for quantity in self.quantities])
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Smallest and largest raw values, (P,) each."""
+        lower = [quantity.raw_of(quantity.lower) for quantity in self.quantities]
+        upper = [quantity.raw_of(quantity.upper) for quantity in self.quantities]
+        return np.array(lower), np.array(upper)
+
+    def psf_of(self, raw: NDArray[np.float64] | None) -> PSF:
+        """Return the PSF with other raw values; the given one if there are none."""
+        return self.psf if raw is None else with_raw_values(self.psf, self.quantities, raw)
+
+    def with_optics(self, raw: NDArray[np.float64] | None) -> PreparedFit:
+        """Return the fit with other raw values, and its last stage planned for them."""
+        if raw is None:
+            return self
+        psf = self.psf_of(raw)
+        box = _box(self.stack, psf, self.reach)
+        last = stages(self.stack, self.start, psf, box, self.settings)[-1]
+        return self._replace(psf=psf, box=box, plan=[*self.plan[:-1], last])
 
     def placed(self, mesh: TriangleMesh) -> TriangleMesh:
         """Return a mesh of the fit where the user's stack lies."""
@@ -77,10 +116,30 @@ def prepare(
     scaled = (stack.data - np.float32(level)) / np.float32(scale)
     at_zero = ImageStack(scaled, stack.spacing, mask=stack.mask)
     moved = mesh.with_vertices(mesh.vertices - stack.origin)
-    box = padded_shape(stack.shape, stack.spacing, psf.extent(), _reach(at_zero, moved))
-    plan = stages(at_zero, moved, psf, box, settings)
-    prepared = PreparedFit(at_zero, stack.origin, level, scale, box, psf, settings, plan)
+    quantities = chosen_quantities(psf, settings.learn)
+    reach = _reach(at_zero, moved)
+    box = _box(at_zero, psf, reach)
+    prepared = PreparedFit(
+        at_zero,
+        stack.origin,
+        level,
+        scale,
+        box,
+        psf,
+        settings,
+        stages(at_zero, moved, psf, box, settings),
+        quantities,
+        raw_values(psf, quantities),
+        moved,
+        reach,
+    )
     return prepared, begin(moved, settings.label, settings.backend)
+
+
+def _box(stack: ImageStack, psf: PSF, reach: NDArray[np.float64]) -> Shape:
+    # No given PSF is wider than the stack, but a learned one might be for a while.
+    margin = np.minimum(psf.extent(), stack.spacing * stack.shape)
+    return padded_shape(stack.shape, stack.spacing, margin, reach)
 
 
 def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:

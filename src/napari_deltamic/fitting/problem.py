@@ -1,4 +1,4 @@
-"""The misfit of a mesh's rendering as least squares: its value, gradient and linear unknowns.
+"""What a mesh's rendering is compared with, and how it becomes comparable.
 
 Data, renderings and the constant background are vectors of one space: the band's modes, where
 Parseval's theorem spares every image-sized transform, or the voxels, where they can be weighted.
@@ -14,65 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.linear import nonnegative_minimum
+from napari_deltamic.fitting.densities import (
+    Brightness,
+    Topology,
+    interior_jumps,
+    per_face,
+)
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.image_model import Shape, image_of_modes, modes_of_image
-from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.meshft import MeshFourierTransform
-from napari_deltamic.meshft.threads import thread_count, torch_threads
 from napari_deltamic.optics import PSF
 
-_CPU = torch.device("cpu")
 # Of the transform; far below the noise of any image.
 _TOLERANCE = 3e-4
-# Vectors shorter than this are summed by one thread.
-_WORTH_THREADS = 1_000_000
 # Poisson weights take no voxel for darker than this fraction of the brightest.
 _DARKEST = 0.02
-# A dark component would never be moved, so for the gradient none is darker than this, relatively.
-_DIMMEST = 0.05
-
-
-class Topology(NamedTuple):
-    """What the faces of a mesh say about its densities, on the device that renders it."""
-
-    faces: torch.Tensor
-    """(F, 3) vertex indices."""
-    interface: torch.Tensor
-    """(F,) interface of each face."""
-    inner: torch.Tensor
-    """(F,) position of the inner region among the mesh's regions; R for the outside."""
-    outer: torch.Tensor
-    """(F,) the same of the outer region."""
-
-
-class Brightness(NamedTuple):
-    """The linear unknowns."""
-
-    membrane: NDArray[np.float64]
-    """(I,) per um^2 of each interface; empty where the membrane is dark."""
-    interior: NDArray[np.float64]
-    """(R,) per um^3 of each region; empty where the interior is dark."""
-    background: float
-
-
-class Evaluation(NamedTuple):
-    """The misfit of one mesh."""
-
-    loss: float
-    """Squared residuals, with the problem's weights, over the data's, background removed."""
-    gradient: torch.Tensor
-    """(V, 3) float64 of the loss in the vertices, per um, where they lie."""
-    brightness: Brightness
-    """Scaled to fit best."""
-    penalty: float = 0.0
-    """What a prior adds to the loss; its gradient is in :attr:`gradient`."""
-
-    @property
-    def objective(self) -> float:
-        """What is minimised."""
-        return self.loss + self.penalty
 
 
 class Voxels(NamedTuple):
@@ -89,8 +46,10 @@ class Problem:
     """Data of one stage, and how a mesh's modes become comparable to them."""
 
     transform: MeshFourierTransform
+    filter: torch.Tensor
+    """What the OTF is multiplied by: the stage's blur, and Parseval's weights in the band."""
     transfer: torch.Tensor
-    """What the modes are multiplied by before :attr:`project`: OTF, blur and Parseval's weights."""
+    """What the modes are multiplied by before :attr:`project`: the filter times the OTF."""
     project: Callable[[torch.Tensor], torch.Tensor]
     """From the blurred modes to the space of the data."""
     target: torch.Tensor
@@ -103,14 +62,12 @@ class Problem:
     """Number of independent real components of the data."""
     voxels: Voxels | None = None
     """The data before weighting, where the problem is on the voxels."""
+    root: torch.Tensor | None = None
+    """Square root of the voxels' weights, where the problem is on the voxels."""
 
-
-def topology_of(mesh: TriangleMesh, device: torch.device = _CPU) -> Topology:
-    """Return the topology of a mesh on a device."""
-    place = np.full(int(mesh.labels.max(initial=0)) + 1, len(mesh.regions))
-    place[mesh.regions] = np.arange(len(mesh.regions))
-    tables = mesh.faces, mesh.face_interfaces, *place[mesh.labels].T
-    return Topology(*(torch.tensor(np.array(table), device=device) for table in tables))
+    def with_otf(self, otf: torch.Tensor) -> Problem:
+        """Return the problem for another OTF at the transform's modes."""
+        return replace(self, transfer=self.filter * otf.to(self.filter.device))
 
 
 def band_problem(
@@ -118,11 +75,11 @@ def band_problem(
 ) -> Problem:
     """Return the unweighted problem in the band's modes; the stage's band lies below Nyquist."""
     transform = _transform(stack, box, stage, backend)
-    filtered, otf = _filters(transform, psf, stage.blur)
+    blur, otf = _filters(transform, stage, psf)
     # Half of the modes stand for their mirror images too.
     mirrored = torch.full((len(transform.modes[2]),), 2.0**0.5, device=transform.device)
     mirrored[0] = 1.0
-    seen = filtered * mirrored
+    seen = blur * mirrored
 
     def modes(image: NDArray[np.float32]) -> torch.Tensor:
         return modes_of_image(image, box, stack.spacing, stage.band).to(transform.device) * seen
@@ -130,7 +87,8 @@ def band_problem(
     constant = modes(np.ones(stack.shape, np.float32)) if fit_background else None
     target = modes(stack.data)
     size = 2.0 * target.numel()
-    return _problem(transform, otf * mirrored, lambda blurred: blurred, target, constant, size)
+    problem = _problem(transform, seen, lambda blurred: blurred, target, constant, size)
+    return problem.with_otf(otf)
 
 
 def image_problem(
@@ -138,13 +96,14 @@ def image_problem(
 ) -> Problem:
     """Return the problem on the voxels, where the stack's mask trusts them."""
     transform = _transform(stack, box, stage, backend)
-    _, otf = _filters(transform, psf, stage.blur)
+    blur, otf = _filters(transform, stage, psf)
     trusted = np.ones(stack.shape, np.float32) if stack.mask is None else stack.mask
     data, trust = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
     # Blur leaves as many independent voxels as the band has modes.
     kept = np.minimum((2 * np.array(stage.band) + 1) / box, 1.0).prod() if stage.blur else 1.0
     size = float(trusted.sum() * kept)
-    return _voxel_problem(transform, otf, Voxels(data, trust), trust, fit_background, size)
+    problem = _voxel_problem(transform, blur, Voxels(data, trust), trust, fit_background, size)
+    return problem.with_otf(otf)
 
 
 def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
@@ -163,14 +122,15 @@ def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
     data, trust = problem.voxels
     weights = trust / np.maximum(model, np.float32(_DARKEST * data.max()))
     free = problem.constant is not None
-    return _voxel_problem(
-        problem.transform, problem.transfer, problem.voxels, weights, free, problem.size
+    weighted = _voxel_problem(
+        problem.transform, problem.filter, problem.voxels, weights, free, problem.size
     )
+    return replace(weighted, transfer=problem.transfer)
 
 
 def _voxel_problem(
     transform: MeshFourierTransform,
-    transfer: torch.Tensor,
+    blur: torch.Tensor,
     voxels: Voxels,
     weights: NDArray[np.floating],
     fit_background: bool,
@@ -185,90 +145,8 @@ def _voxel_problem(
         return image_of_modes(blurred, transform.shape, transform.spacing, shape) * root
 
     target = torch.tensor(voxels.data, device=transform.device) * root
-    problem = _problem(transform, transfer, project, target, root if fit_background else None, size)
-    return replace(problem, voxels=voxels)
-
-
-def evaluate(
-    problem: Problem, vertices: torch.Tensor, topology: Topology, brightness: Brightness
-) -> Evaluation:
-    """Return the misfit with the brightness of each kind and the background at their best.
-
-    Parameters
-    ----------
-    problem
-        The stage's problem.
-    vertices
-        (V, 3) float64 in um from the centre of voxel 0.
-    topology
-        Of the mesh.
-    brightness
-        Its ratios within membrane and interior are kept; the two scales and the background are
-        solved for, which by the envelope theorem leaves the gradient as if they were fixed.
-    """
-    short = problem.target.numel() < _WORTH_THREADS
-    with torch_threads(1 if short else thread_count()):
-        return _evaluate(problem, vertices, topology, brightness)
-
-
-def _evaluate(
-    problem: Problem, vertices: torch.Tensor, topology: Topology, brightness: Brightness
-) -> Evaluation:
-    positions = _positions(problem, vertices).detach().requires_grad_()
-    dense = Brightness(_lit(brightness.membrane), _lit(brightness.interior), 0.0)
-    columns = []
-    if len(dense.membrane):
-        membrane = _per_face(dense.membrane, topology)
-        columns.append(_rendered(problem, positions, topology, membrane, None))
-    if len(dense.interior):
-        jump = interior_jumps(topology, dense.interior)
-        columns.append(_rendered(problem, positions, topology, None, jump))
-    with torch.no_grad():
-        scales = _solve(problem, columns)
-    residual = -problem.target
-    if problem.constant is not None:
-        residual = residual + scales[-1] * problem.constant
-    for scale, column in zip(scales, columns, strict=False):
-        residual = residual + float(scale) * column
-    loss = (
-        torch.view_as_real(residual).square().sum()
-        if residual.is_complex()
-        else (residual.square().sum())
-    )
-    loss = loss / problem.energy
-    (gradient,) = torch.autograd.grad(loss, positions)
-    scale_of = iter(scales)
-    scaled = Brightness(
-        dense.membrane * next(scale_of) if len(dense.membrane) else dense.membrane,
-        dense.interior * next(scale_of) if len(dense.interior) else dense.interior,
-        float(scales[-1]) if problem.constant is not None else 0.0,
-    )
-    return Evaluation(float(loss.detach()), gradient.to(vertices), scaled)
-
-
-def solve_brightness(
-    problem: Problem,
-    vertices: torch.Tensor | NDArray[np.float64],
-    topology: Topology,
-    brightness: Brightness,
-) -> Brightness:
-    """Return all linear unknowns in closed form; one transform for each.
-
-    ``brightness`` says how many there are of each kind; its values do not matter.
-    """
-    positions = _positions(problem, vertices)
-    columns = []
-    with torch.no_grad():
-        for i in range(len(brightness.membrane)):
-            membrane = (topology.interface == i).float()
-            columns.append(_rendered(problem, positions, topology, membrane, None))
-        for unit in np.eye(len(brightness.interior)):
-            jump = interior_jumps(topology, unit)
-            columns.append(_rendered(problem, positions, topology, None, jump))
-        solved = _solve(problem, columns)
-    split = len(brightness.membrane)
-    background = float(solved[-1]) if problem.constant is not None else 0.0
-    return Brightness(solved[:split], solved[split : len(columns)], background)
+    problem = _problem(transform, blur, project, target, root if fit_background else None, size)
+    return replace(problem, voxels=voxels, root=root)
 
 
 def model_image(
@@ -279,16 +157,45 @@ def model_image(
     stack: ImageStack,
 ) -> NDArray[np.float32]:
     """Return the problem's rendering on the stack's voxels, (Z, Y, X)."""
-    positions = _positions(problem, vertices)
-    membrane = jump = None
-    if len(brightness.membrane):
-        membrane = _per_face(brightness.membrane, topology)
-    if len(brightness.interior):
-        jump = interior_jumps(topology, brightness.interior)
     with torch.no_grad():
-        modes = problem.transform(positions, topology.faces, membrane, jump) * problem.transfer
+        positions = positions_of(problem, vertices)
+        modes = density_modes(problem, positions, topology, brightness) * problem.transfer
         image = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
     return np.asarray(image.cpu().numpy() + np.float32(brightness.background))
+
+
+def density_modes(
+    problem: Problem, positions: torch.Tensor, topology: Topology, brightness: Brightness
+) -> torch.Tensor:
+    """Return the modes of a mesh of a brightness, unblurred; differentiable in the positions."""
+    membrane = jump = None
+    if len(brightness.membrane):
+        membrane = per_face(brightness.membrane, topology)
+    if len(brightness.interior):
+        jump = interior_jumps(topology, brightness.interior)
+    return problem.transform(positions, topology.faces, membrane, jump)
+
+
+def otf_frequencies(transform: MeshFourierTransform) -> torch.Tensor:
+    """Return (nz, ny, nx, 3) where the OTF is asked for, in cycles/um, on the CPU."""
+    return transform.frequencies().float()
+
+
+def stage_blur(transform: MeshFourierTransform, stage: Stage) -> torch.Tensor:
+    """Return the transfer function of a stage's blur at the transform's modes."""
+    return _filters(transform, stage)[0]
+
+
+def _filters(
+    transform: MeshFourierTransform, stage: Stage, psf: PSF | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the transfer functions of a stage's blur and, if one is given, of a PSF."""
+    frequencies = otf_frequencies(transform)
+    blur = torch.exp(-2.0 * torch.pi**2 * stage.blur**2 * frequencies.square().sum(dim=-1)).to(
+        transform.device
+    )
+    with torch.no_grad():
+        return blur, blur if psf is None else psf.otf(frequencies)
 
 
 def _transform(stack: ImageStack, box: Shape, stage: Stage, backend: str) -> MeshFourierTransform:
@@ -297,29 +204,19 @@ def _transform(stack: ImageStack, box: Shape, stage: Stage, backend: str) -> Mes
     )
 
 
-def _filters(
-    transform: MeshFourierTransform, psf: PSF, blur: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the stage's blur, and the same times the OTF, at the transform's modes."""
-    frequencies = transform.frequencies().float()
-    extra = torch.exp(-2.0 * torch.pi**2 * blur**2 * frequencies.square().sum(dim=-1))
-    with torch.no_grad():
-        through = extra * psf.otf(frequencies)
-    return extra.to(transform.device), through.to(transform.device)
-
-
 def _problem(
     transform: MeshFourierTransform,
-    transfer: torch.Tensor,
+    filter_: torch.Tensor,
     project: Callable[[torch.Tensor], torch.Tensor],
     target: torch.Tensor,
     constant: torch.Tensor | None,
     size: float,
 ) -> Problem:
-    energy = float(_inner(target, target))
+    energy = float(inner(target, target))
     if constant is not None:
-        energy -= float(_inner(constant, target)) ** 2 / float(_inner(constant, constant))
-    return Problem(transform, transfer, project, target, constant, energy, size)
+        energy -= float(inner(constant, target)) ** 2 / float(inner(constant, constant))
+    # Until an OTF is given, that of a PSF without width.
+    return Problem(transform, filter_, filter_, project, target, constant, energy, size)
 
 
 def _blurred_within(
@@ -337,52 +234,15 @@ def _blurred_within(
     return total / np.maximum(coverage, 1e-6), trusted * coverage
 
 
-def _rendered(
-    problem: Problem,
-    positions: torch.Tensor,
-    topology: Topology,
-    membrane: torch.Tensor | None,
-    jump: torch.Tensor | None,
-) -> torch.Tensor:
-    modes = problem.transform(positions, topology.faces, membrane, jump)
-    return problem.project(modes * problem.transfer)
-
-
-def _positions(problem: Problem, vertices: torch.Tensor | NDArray[np.float64]) -> torch.Tensor:
+def positions_of(problem: Problem, vertices: torch.Tensor | NDArray[np.float64]) -> torch.Tensor:
+    """Return vertices in um where and as the transform takes them."""
     if isinstance(vertices, np.ndarray):
         vertices = torch.tensor(vertices)
     return vertices.to(problem.transform.device, torch.float32)
 
 
-def _solve(problem: Problem, columns: list[torch.Tensor]) -> NDArray[np.float64]:
-    """Return the best nonnegative factor of each column, and the background last if it is free."""
-    free = [] if problem.constant is None else [problem.constant]
-    everything = [*columns, *free]
-    products = [[_inner(a, b) for b in [*everything, problem.target]] for a in everything]
-    # Together, because each number that is asked of a GPU costs a wait.
-    table = torch.stack([torch.stack(row) for row in products]).double().cpu().numpy()
-    return nonnegative_minimum(table[:, :-1], table[:, -1], free=len(free))
-
-
-def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the real product of two vectors of a problem's space."""
     if a.is_complex():
         a, b = torch.view_as_real(a), torch.view_as_real(b)
     return torch.dot(a.reshape(-1), b.reshape(-1))
-
-
-def interior_jumps(topology: Topology, interior: NDArray[np.float64]) -> torch.Tensor:
-    """Return (F,) inner minus outer brightness of each face, from (R,) that of the regions."""
-    with_outside = torch.tensor(np.append(interior, 0.0), device=topology.faces.device)
-    return with_outside[topology.inner] - with_outside[topology.outer]
-
-
-def _per_face(membrane: NDArray[np.float64], topology: Topology) -> torch.Tensor:
-    return torch.tensor(membrane, device=topology.faces.device)[topology.interface]
-
-
-def _lit(brightness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the brightness without a dark component; all alike if every one is dark."""
-    if len(brightness) == 0:
-        return brightness
-    brightest = brightness.max()
-    return np.maximum(brightness, _DIMMEST * brightest) if brightest > 0 else brightness + 1.0

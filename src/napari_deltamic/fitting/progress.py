@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.lbfgs import Memory
-from napari_deltamic.fitting.problem import Brightness, Evaluation
+from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.mesh import TriangleMesh
+
+# Of the prior's width: a quantity that moves by less while the mesh settles has settled too.
+_STILL = 4e-3
+
+
+class Optics(NamedTuple):
+    """Where the learned quantities of a fit stand, as (P,) raw values."""
+
+    planned: NDArray[np.float64]
+    """For which the leg's band, box and mesh were chosen."""
+    base: NDArray[np.float64]
+    """About which the rendering is taken as linear."""
+    last: NDArray[np.float64]
+    """At the last renewal."""
+    now: NDArray[np.float64]
+    """At their best for the mesh."""
+    drift: float = np.inf
+    """How far one moved between the last two renewals, in widths of its prior."""
+    deviation: NDArray[np.float64] | None = None
+    """Standard errors, once the fit has settled."""
+
+    def moved(self, shift: NDArray[np.float64]) -> Optics:
+        """Return the same with the optics a little off the point of linearisation."""
+        return self._replace(now=self.base + shift)
+
+    def renewed(
+        self,
+        base: NDArray[np.float64],
+        now: NDArray[np.float64],
+        widths: NDArray[np.float64],
+        first: bool = False,
+    ) -> Optics:
+        """Return the same after a renewal; the first of a leg says nothing about drift."""
+        drift = np.inf if first else float(np.abs((now - self.last) / widths).max())
+        return self._replace(base=base, last=now, now=now, drift=drift)
+
+    def still(self, widths: NDArray[np.float64]) -> bool:
+        """Whether the quantities have stopped moving."""
+        since = float(np.abs((self.now - self.last) / widths).max())
+        return max(self.drift, since) < _STILL
 
 
 @dataclass
@@ -21,7 +63,7 @@ class Progress:
     mesh is ready, and ``reason`` why the leg before ended. ``on_voxels`` says whether the leg's
     misfit is taken on the voxels; ``anchor`` is the vertices and the brightness that their weights
     come from. ``here`` is the misfit at the mesh, and ``noise`` what one component of the data adds
-    to it.
+    to it. ``optics`` are the learned quantities, once they have joined.
     """
 
     mesh: TriangleMesh
@@ -37,6 +79,7 @@ class Progress:
     reason: str = "had nothing left to do"
     on_voxels: bool = False
     memory: Memory = field(default_factory=Memory)
+    optics: Optics | None = None
     noise: float = 0.0
     leg_losses: list[float] = field(default_factory=list)
     loss_history: list[float] = field(default_factory=list)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _split(names: Any) -> Any:
+    """Return names one by one, also from text in which commas or spaces part them."""
+    texts = [names] if isinstance(names, str) else names
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return names
+    # Each once, in their order.
+    return tuple(dict.fromkeys(" ".join(texts).replace(",", " ").split()))
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class FitSettings(BaseModel):
@@ -71,6 +83,12 @@ class FitSettings(BaseModel):
         True,
         title="Fit background",
         description="Solve for one constant background; otherwise it is zero.",
+    )
+    learn: Names = Field(
+        (),
+        title="Learn optics",
+        description="Quantities of the PSF that are fitted too once the shape has settled, such as "
+        "sigma, na or zernike. Each stays near the value given where the image says no more.",
     )
     backend: Literal["auto", "cpu", "cuda"] = Field(
         "auto", title="Backend", description="What computes the mesh Fourier transform."

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.mesh import TriangleMesh
+
+if TYPE_CHECKING:
+    from napari_deltamic.optics import PSF
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,24 @@ class Intensities:
     background: float
 
 
+class LearnedQuantity(NamedTuple):
+    """What a fit found out about one quantity of the PSF."""
+
+    name: str
+    unit: str
+    """Of the numbers that follow; empty for plain numbers."""
+    start: float
+    """As given."""
+    value: float
+    """As the fit ended."""
+    standard_error: float
+    """Whatever the shape may be; not a number if the fit was stopped before it was known."""
+    determined: bool
+    """Whether the image says much more about it than was known beforehand."""
+    at_bound: bool
+    """Whether it ended on the limit of what makes sense."""
+
+
 @dataclass(frozen=True, eq=False)
 class FitState:
     """One moment of a running fit; safe to keep, later iterations do not change it.
@@ -53,6 +75,8 @@ class FitState:
         The linear unknowns now.
     progress
         Fraction of the fit that is done at least, 0 to 1; a stage that settles early jumps ahead.
+    optics
+        The learned quantities of the PSF now, by name.
     """
 
     iteration: int
@@ -62,6 +86,7 @@ class FitState:
     mesh: TriangleMesh
     intensities: Intensities
     progress: float
+    optics: dict[str, float]
     _render: Callable[[], NDArray[np.float32]] = field(repr=False)
 
     def render(self) -> NDArray[np.float32]:
@@ -91,6 +116,10 @@ class FitResult:
         The settings it ran with.
     warnings
         Sentences on what the user should look at, if anything.
+    psf
+        The PSF that the fit ended with; the given one if nothing was to be learned.
+    optics
+        What was learned of each of its quantities.
     """
 
     mesh: TriangleMesh
@@ -101,3 +130,5 @@ class FitResult:
     intensities: Intensities
     settings: FitSettings
     warnings: list[str]
+    psf: PSF
+    optics: list[LearnedQuantity] = field(default_factory=list)

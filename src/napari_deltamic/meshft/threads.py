@@ -7,9 +7,8 @@ threads over disjoint work cannot, and the result does not depend on how they ar
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -49,20 +48,3 @@ def run_chunks(kernel: Callable[..., Any], chunks: Sequence[tuple[int, ...]], *a
         wait(begun)
     for future in begun:
         future.result()
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads for its own loops for a while.
-
-    Its threads wait for each other by spinning: for short vectors, and beside other busy
-    processes, that costs many times what they save.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

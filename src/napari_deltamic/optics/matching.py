@@ -31,7 +31,7 @@ from napari_deltamic.optics.width import fwhm_of
 _LEFT_ALONE = {
     *("zernike_2", "zernike_3", "zernike_4"),
     *("wavelength", "excitation_wavelength", "emission_wavelength"),
-    *("pinhole_diameter", "pinhole_pitch"),
+    *("pinhole_diameter", "pinhole_pitch", "polarisation"),
     *("immersion_index", "sample_index", "coverslip_index", "coverslip_thickness", "depth"),
 }
 # Room for wide priors: a value may move by this many of their widths at most.

@@ -22,6 +22,7 @@ from napari_deltamic.optics.microscope_quantities import quantities_of
 from napari_deltamic.optics.psf import PSF
 from napari_deltamic.optics.quantities import Quantity
 from napari_deltamic.optics.sampled_transform import product_axes, transform_of_samples
+from napari_deltamic.torch_threads import torch_threads
 
 # Steps of the tables of radii, within a shortest period's samples.
 _FINER = 6
@@ -176,12 +177,18 @@ class MicroscopePSF(PSF):
         steps = layout.axial_step, layout.lateral_step, layout.lateral_step
         # What is summed repeats beyond the band that its steps resolve; there it is zero.
         within = (frequencies.abs() * frequencies.new_tensor(steps) < 0.5).all(dim=-1)
-        found = self._round_otf(frequencies) if self.is_round else self._voxel_otf(frequencies)
+        if self.is_round:
+            # Its vectors are short: threads would wait for each other, not work.
+            with torch_threads(1):
+                found = self._round_otf(frequencies)
+        else:
+            found = self._voxel_otf(frequencies)
         return found.to(frequencies.device) * within
 
     def extent(self) -> NDArray[np.float64]:
         """Return half-widths of a box that holds 0.999 of the light within the axial range."""
-        found: NDArray[np.float64] = self._remembered("extent", self._extent)
+        with torch_threads(1 if self.is_round else torch.get_num_threads()):
+            found: NDArray[np.float64] = self._remembered("extent", self._extent)
         return found.copy()
 
     def sampled(
@@ -200,11 +207,8 @@ class MicroscopePSF(PSF):
         unlit = int(lit.long().argmax()), int(lit.flip(0).long().argmax())
         z, r = z[lit], torch.hypot(y[:, None], x)
         if self.is_round:
-            step = layout.lateral_step / _FINER
-            reach = min(float(r.max()), layout.lateral_reach)
-            table = step * torch.arange(int(np.ceil(reach / step)) + 4, dtype=torch.float64)
-            light = self.combined(self._round_focus(layout, z, table), layout)
-            light = interpolated(light, (r / step).ravel()).reshape(len(z), *r.shape)
+            with torch_threads(1):
+                light = self._on_radii(layout, z, r.ravel()).reshape(len(z), *r.shape)
         else:
             light = self._on_voxels(layout, z, y, x)
         light = light * faded(z, layout.axial_reach)[:, None, None] * faded(r, layout.lateral_reach)
@@ -271,6 +275,14 @@ class MicroscopePSF(PSF):
         light = self.combined(focus, layout) * faded(z, layout.axial_reach)[:, None, None]
         light = light * faded(torch.hypot(x[:, None], x), layout.lateral_reach)
         return light / light.sum()
+
+    def _on_radii(self, layout: Layout, z: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+        """Return (Z, R) the PSF, of any total, at any distances from the axis."""
+        step = layout.lateral_step / _FINER
+        reach = min(float(r.max()), layout.lateral_reach)
+        table = step * torch.arange(int(np.ceil(reach / step)) + 4, dtype=torch.float64)
+        light = self.combined(self._round_focus(layout, z, table), layout)
+        return interpolated(light, r / step)
 
     def _on_voxels(
         self, layout: Layout, z: torch.Tensor, y: torch.Tensor, x: torch.Tensor
