@@ -15,7 +15,8 @@ from napari_deltamic.imaging.local_data import DATASETS, fetch
 from napari_deltamic.imaging.reading import read_stack
 from napari_deltamic.optics import ConfocalPSF, GaussianPSF
 from napari_deltamic.optics.bead_average import BeadMeasurement, measure_psf
-from napari_deltamic.optics.matching import Match, match_psf
+from napari_deltamic.optics.match_result import Match
+from napari_deltamic.optics.matching import match_psf
 from napari_deltamic.optics.psf import PSF
 
 NAME = "beads_confocal.tif"

@@ -8,7 +8,8 @@ from bead_cases import FWHM, POSITIONS, SIGMA, SPACING, gaussian_beads, noisy
 from napari_deltamic.optics import ConfocalPSF, GaussianPSF, MeasuredPSF, match_psf, measure_psf
 from napari_deltamic.optics.ball import ball_transform
 from napari_deltamic.optics.bounded_fit import minimised
-from napari_deltamic.optics.matching import MatchProgress, MatchStoppedError, _quantities
+from napari_deltamic.optics.match_result import MatchProgress, MatchStoppedError
+from napari_deltamic.optics.matching import _quantities
 
 GUESS = GaussianPSF((0.5, 0.2, 0.2))
 

@@ -237,7 +237,8 @@ def _matched(
     from napari_deltamic.cli.psf_facts import lengths
     from napari_deltamic.cli.tables import print_table
     from napari_deltamic.cli.terminal import console, errors_console, say
-    from napari_deltamic.optics.matching import MatchProgress, match_psf
+    from napari_deltamic.optics.match_result import MatchProgress
+    from napari_deltamic.optics.matching import match_psf
 
     say("Fitting the model to the beads")
     with errors_console().status("Preparing") as status:

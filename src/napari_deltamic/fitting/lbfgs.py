@@ -13,6 +13,7 @@ import torch
 
 from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.fitting.preconditioner import Smoother
+from napari_deltamic.torch_threads import torch_threads
 
 _PAIRS = 8
 _SUFFICIENT_DECREASE = 1e-4
@@ -102,19 +103,22 @@ def step(
         Largest displacement of a vertex in um.
     """
     while True:
-        direction = memory.direction(here.gradient, smooth)
-        longest = float(direction.square().sum(dim=1).max().sqrt())
-        if not memory.steps and longest > 0:
-            direction = direction * (_FIRST_STEP * farthest / longest)
-        elif longest > farthest:
-            direction = direction * (farthest / longest)
-        slope = float(_dot(direction, here.gradient))
+        # Vectors of a mesh are short, and torch's threads would rather wait than work.
+        with torch_threads(1):
+            direction = memory.direction(here.gradient, smooth)
+            longest = float(direction.square().sum(dim=1).max().sqrt())
+            if not memory.steps and longest > 0:
+                direction = direction * (_FIRST_STEP * farthest / longest)
+            elif longest > farthest:
+                direction = direction * (farthest / longest)
+            slope = float(_dot(direction, here.gradient))
         length = 1.0
         for _ in range(_TRIALS if slope < 0 else 0):
             moved = position + length * direction
             there = evaluate(moved)
             if there.objective <= here.objective + _SUFFICIENT_DECREASE * length * slope:
-                memory.remember(moved - position, there.gradient - here.gradient, smooth)
+                with torch_threads(1):
+                    memory.remember(moved - position, there.gradient - here.gradient, smooth)
                 return moved, there
             length *= _SHRINK
         if not memory.steps:

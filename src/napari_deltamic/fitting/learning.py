@@ -90,13 +90,15 @@ def linearised(
     lowest, highest = prepared.bounds
     otf = _otf(prepared, raw, frequencies)
     yield
-    for step in np.diag(_DIFFERENCE * widths):
+    for i, step in enumerate(_DIFFERENCE * widths):
         sides = []
-        for other in (np.minimum(raw + step, highest), np.maximum(raw - step, lowest)):
+        for signed in (step, -step):
+            other = raw.copy()
+            other[i] = np.clip(raw[i] + signed, lowest[i], highest[i])
             # On a bound there is one side only.
-            if (other != raw).any():
+            if other[i] != raw[i]:
                 change = _otf(prepared, other, frequencies) - otf
-                sides.append(change / float((other - raw).sum()))
+                sides.append(change / float(other[i] - raw[i]))
                 yield
         slope = _slope(sides)
         slopes.append(problem.filter * slope.to(problem.filter.device))

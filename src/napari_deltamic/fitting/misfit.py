@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -83,8 +84,7 @@ def evaluate(
         Changes of the optics that are solved for together with them; what their prior adds is the
         evaluation's penalty.
     """
-    short = problem.target.numel() < _WORTH_THREADS
-    with torch_threads(1 if short else thread_count()):
+    with _threads(problem):
         return _evaluate(problem, vertices, topology, brightness, variations)
 
 
@@ -151,7 +151,7 @@ def solve_brightness(
     split = len(brightness.membrane)
     units = [Brightness(unit, _NONE, 0.0) for unit in np.eye(split)]
     units += [Brightness(_NONE, unit, 0.0) for unit in np.eye(len(brightness.interior))]
-    with torch.no_grad():
+    with torch.no_grad(), _threads(problem):
         columns = [
             problem.project(density_modes(problem, positions, topology, unit) * problem.transfer)
             for unit in units
@@ -159,6 +159,11 @@ def solve_brightness(
         solved, _ = _best(problem, columns)
     background = float(solved[-1]) if problem.constant is not None else 0.0
     return Brightness(solved[:split], solved[split : len(columns)], background)
+
+
+def _threads(problem: Problem) -> AbstractContextManager[None]:
+    short = problem.target.numel() < _WORTH_THREADS
+    return torch_threads(1 if short else thread_count())
 
 
 def _best(

@@ -94,13 +94,15 @@ def pulled_back(
 
 
 def normals(vertices: Vector, faces: Vector) -> Vector:
-    """Return (V, 3) unit normals of the vertices."""
-    corners = vertices[faces]
-    crossed = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    summed = torch.zeros_like(vertices)
-    for corner in faces.T:
+    """Return (V, 3) unit normals of the vertices, where these lie."""
+    # On the CPU, because a GPU sums in any order.
+    points, corners = vertices.cpu(), faces.cpu()
+    first, second, third = points[corners].unbind(dim=1)
+    crossed = torch.linalg.cross(second - first, third - first)
+    summed = torch.zeros_like(points)
+    for corner in corners.T:
         summed.index_add_(0, corner, crossed)
-    return torch.nn.functional.normalize(summed, dim=1)
+    return torch.nn.functional.normalize(summed, dim=1).to(vertices)
 
 
 def shape_derivative(

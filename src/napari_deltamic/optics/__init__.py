@@ -5,7 +5,8 @@ from napari_deltamic.optics.beads import FoundBeads, find_beads
 from napari_deltamic.optics.comparison import Comparison, compare_psfs
 from napari_deltamic.optics.files import load_psf, save_psf
 from napari_deltamic.optics.gaussian import GaussianPSF
-from napari_deltamic.optics.matching import Match, match_psf
+from napari_deltamic.optics.match_result import Match
+from napari_deltamic.optics.matching import match_psf
 from napari_deltamic.optics.measured import MeasuredPSF
 from napari_deltamic.optics.modalities import (
     ConfocalPSF,

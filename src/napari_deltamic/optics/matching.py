@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from napari_deltamic.optics.ball import ball_transform
 from napari_deltamic.optics.bead_average import BeadMeasurement
 from napari_deltamic.optics.bounded_fit import Fitted, minimised
+from napari_deltamic.optics.match_result import (
+    Estimate,
+    Match,
+    MatchProgress,
+    MatchStoppedError,
+)
 from napari_deltamic.optics.measured import MeasuredPSF, bright_centre
 from napari_deltamic.optics.otf_image import PointImages, band_of
 from napari_deltamic.optics.psf import PSF
@@ -40,54 +45,6 @@ _WIDTHS = 8.0
 _NEAR = 0.2
 # What a quantity is moved by for its derivative, in prior widths.
 _DIFFERENCE = 0.02
-
-
-class Estimate(NamedTuple):
-    """A fitted number."""
-
-    value: float
-    deviation: float
-    """Its standard deviation, if all that the fit leaves is noise."""
-    unit: str
-
-
-class MatchProgress(NamedTuple):
-    """How far a fit to beads has come."""
-
-    step: int
-    """Counted from 0, where it begins."""
-    residual: float
-    """What is left of the beads' light so far: root of the ratio of the energies."""
-
-
-class MatchStoppedError(Exception):
-    """The fit was stopped before its end; there is no result."""
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """A PSF model fitted to beads."""
-
-    psf: PSF
-    """The model with the fitted values; a copy."""
-    values: dict[str, Estimate]
-    """What was fitted, by name."""
-    residual: float
-    """What the model leaves of the beads' light: root of the ratio of the energies."""
-    fwhm: NDArray[np.float64]
-    """(3,) full widths at half maximum of the model in um."""
-    shifts: NDArray[np.float64]
-    """(B, 3) where the model puts each bead, in um from the middle voxel ``shape // 2``."""
-    amplitudes: NDArray[np.float64]
-    """(B,) light of each bead."""
-    backgrounds: NDArray[np.float64]
-    """(B,) brightness under each bead."""
-    images: NDArray[np.float64]
-    """(B, Z, Y, X) the beads as the model has them."""
-    converged: bool
-    """Whether the fit settled; if not, start from ``psf`` again."""
-    at_bounds: list[str]
-    """Quantities that ended at an end of what makes sense."""
 
 
 class _Beads(NamedTuple):

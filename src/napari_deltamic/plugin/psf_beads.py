@@ -23,7 +23,7 @@ from napari_deltamic.plugin.psf_words import beads_report, match_report
 
 if TYPE_CHECKING:
     from napari_deltamic.optics.bead_average import BeadMeasurement
-    from napari_deltamic.optics.matching import MatchProgress
+    from napari_deltamic.optics.match_result import MatchProgress
     from napari_deltamic.plugin.spatial import StackSource
 
 # Noll's index.
@@ -137,7 +137,8 @@ def matched(
 
     A microscope's spherical aberration is found too, since that is what most beads show.
     """
-    from napari_deltamic.optics.matching import MatchStoppedError, match_psf
+    from napari_deltamic.optics.match_result import MatchStoppedError
+    from napari_deltamic.optics.matching import match_psf
 
     data: Any = beads.make() if isinstance(beads, PsfChoice) else beads
     arguments = dict(start.arguments)

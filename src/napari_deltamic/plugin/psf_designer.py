@@ -19,11 +19,11 @@ from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.background import BackgroundTask
 from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.live_view import live_view_of
-from napari_deltamic.plugin.preview import IS_RENDERING
 from napari_deltamic.plugin.psf_beads import BeadsPage, Matched, Measured, matched, measured
 from napari_deltamic.plugin.psf_choice import GAUSSIAN, MEASURED, PsfChoice, choice_of
 from napari_deltamic.plugin.psf_drawing import Sections, Transfer, Volume, volume
 from napari_deltamic.plugin.psf_form import Lists, PsfForm, load_lists
+from napari_deltamic.plugin.psf_layer import add_psf_layer
 from napari_deltamic.plugin.psf_numbers import MODALITIES, in_words
 from napari_deltamic.plugin.psf_renderer import PsfRenderer
 from napari_deltamic.plugin.psf_views import PsfViews
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.optics.bead_average import BeadMeasurement
-    from napari_deltamic.optics.matching import MatchProgress
+    from napari_deltamic.optics.match_result import MatchProgress
     from napari_deltamic.plugin.spatial import Placement
 
 PLUGIN = "napari-deltamic"
@@ -378,31 +378,9 @@ class PsfDesigner(Dock):
         self._task.run(lambda: volume(current), lambda found: self._add_image(current, found))
 
     def _add_image(self, choice: PsfChoice, found: Volume) -> None:
-        half = [step * (n // 2) for n, step in zip(found.voxels.shape, found.steps, strict=True)]
-        options: dict[str, object] = {
-            "scale": found.steps,
-            "translate": [-length for length in half],
-            "units": ("um",) * 3,
-        }
         placement = self._placement()
-        if placement is not None:
-            # In the middle of the image, where it can be seen.
-            shape = self.image.source().shape
-            middle = [
-                first + 0.5 * step * (n - 1)
-                for first, step, n in zip(placement.origin, placement.spacing, shape, strict=True)
-            ]
-            origin = [at - length for at, length in zip(middle, half, strict=True)]
-            options = placement.layer_options(found.steps, origin)
-        self._viewer.add_image(
-            found.voxels,
-            name=f"PSF {choice.summary()}",
-            colormap="inferno",
-            blending="additive",
-            contrast_limits=(0.0, 1.0),
-            metadata={IS_RENDERING: True},
-            **options,
-        )
+        source = None if placement is None else self.image.source()
+        add_psf_layer(self._viewer, f"PSF {choice.summary()}", found, source)
 
     def _open_fit_dock(self) -> None:
         self._viewer.window.add_plugin_dock_widget(PLUGIN, "Fit", tabify=True)

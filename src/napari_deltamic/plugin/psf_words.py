@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari_deltamic.fitting.state import LearnedQuantity
     from napari_deltamic.optics.bead_average import BeadMeasurement
-    from napari_deltamic.optics.matching import Match
+    from napari_deltamic.optics.match_result import Match
 
 # Rounding of a voxel size is no reason to warn.
 _TOLERANCE = 1.03
