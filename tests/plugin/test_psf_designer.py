@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from plugin_cases import SPACING, UM, add_ball, click, make_short, open_dock
+from plugin_cases import SIGMA, SPACING, UM, add_ball, click, make_short, open_dock
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_deltamic.optics import ConfocalPSF, GaussianPSF, load_psf
+from napari_deltamic.optics import ConfocalPSF, load_psf
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.preview import IS_RENDERING
 from napari_deltamic.plugin.psf_choice import PsfChoice, gaussian
@@ -343,18 +343,20 @@ def test_a_dock_opened_late_shows_the_chosen_psf(window, qtbot):
     assert [dock.form.rows[f"sigma_{axis}"].value for axis in "zyx"] == [2.0, 1.0, 0.5]
 
 
-def test_what_a_fit_learned_can_be_taken(designer, qtbot):
-    from napari_deltamic.fitting.state import LearnedQuantity
-
+def test_what_a_fit_learned_can_be_taken(viewer, qtbot):
+    designer, fit_dock = open_dock(viewer, "PSF designer"), open_dock(viewer, "Fit")
+    settle(qtbot, designer)
     assert not designer.take_learned.isVisibleTo(designer)
-
-    class Result:
-        psf = GaussianPSF(sigma=(0.9, 0.35, 0.35))
-        optics = (LearnedQuantity("sigma_z", "um", 0.8, 0.9, 0.02, True, False),)
-
-    designer._offer_learned(Result())
-    assert designer.learned.text() == "The last fit learned sigma z 0.9 ± 0.02 µm"
+    live_view_of(viewer).session.choose_psf(gaussian(tuple(1.4 * np.array(SIGMA))))
+    fields = fit_dock.form.fields
+    fields["label"].value = "interior"
+    fields["stages"].value = 2
+    fields["learn"].value = "sigma"
+    click(qtbot, fit_dock.fit_button)
+    qtbot.waitUntil(fit_dock.fit_button.isEnabled, timeout=120_000)
+    assert designer.learned.text().startswith("The last fit learned sigma z 0.")
     click(qtbot, designer.take_learned)
     settle(qtbot, designer)
-    assert designer.form.rows["sigma_z"].value == pytest.approx(0.9)
-    assert used(designer).arguments["sigma"] == pytest.approx((0.9, 0.35, 0.35))
+    np.testing.assert_allclose(used(designer).arguments["sigma"], SIGMA, rtol=0.05)
+    shown = [designer.form.rows[f"sigma_{axis}"].value for axis in "zyx"]
+    np.testing.assert_allclose(shown, SIGMA, rtol=0.05)
