@@ -61,7 +61,7 @@ def test_sampled_psf_is_centred_and_sums_to_one(shape, spacing) -> None:
 
 
 def test_sampled_psf_wants_three_axes() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="spacing: expected three positive voxel sizes"):
         GaussianPSF(1.0).sampled((8, 8, 8), (1.0, 1.0))
 
 

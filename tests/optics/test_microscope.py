@@ -8,6 +8,7 @@ import torch
 
 from napari_deltamic.optics import (
     ConfocalPSF,
+    GaussianPSF,
     GibsonLanniPSF,
     LightSheetPSF,
     PupilPSF,
@@ -230,6 +231,20 @@ def test_numbers_that_do_not_exist_or_are_missing_are_named():
         WidefieldPSF(wavelength=0.52)
     with pytest.raises(ValueError, match="wavelength: missing"):
         WidefieldPSF(na=1.0, wavelength=None)
+
+
+@pytest.mark.parametrize("make", [lambda: GaussianPSF(0.3), PSFS["pupil"]])
+def test_impossible_voxels_are_named(make):
+    for shape in ((0, 4, 4), (4, 4), (2.5, 4, 4)):
+        with pytest.raises(ValueError, match="shape: expected three numbers of voxels"):
+            make().sampled(shape, SPACING)
+    with pytest.raises(ValueError, match="spacing: expected three positive voxel sizes"):
+        make().sampled((4, 4, 4), (0.1, -0.1, 0.1))
+
+
+def test_a_class_of_one_model_refuses_another():
+    with pytest.raises(ValueError, match="model: GibsonLanniPSF is always 'gibson_lanni'"):
+        GibsonLanniPSF(na=1.0, wavelength=0.52, model="pupil")
 
 
 def test_what_has_no_polarisation_is_refused():

@@ -63,8 +63,8 @@ def make(
     from napari_deltamic.cli.psf_files import save_picture
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.optics import save_psf
-    from napari_deltamic.optics.voxel_checks import checked_spacing
     from napari_deltamic.optics.width import fwhm_of
+    from napari_deltamic.spacing import checked_spacing
 
     check_output_file("--output", output, ".json")
     if tiff is not None:

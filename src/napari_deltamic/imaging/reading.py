@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.imaging.metadata import VoxelSize, voxel_size
-from napari_deltamic.imaging.stack import ImageStack, checked_spacing
+from napari_deltamic.imaging.stack import ImageStack
+from napari_deltamic.spacing import checked_spacing
 
 _SPACING_HELP = "pass the voxel size in um as spacing=(z, y, x)"
 

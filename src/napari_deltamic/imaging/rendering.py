@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.imaging.image_model import image_of_modes, padded_shape
 from napari_deltamic.imaging.place import check_meets, spelled
-from napari_deltamic.imaging.stack import checked_spacing
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.meshft import MeshFourierTransform
 from napari_deltamic.meshft.backends import on_gpu_or_cpu
 from napari_deltamic.optics import PSF
+from napari_deltamic.spacing import checked_spacing
 
 
 def render(

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.imaging.noise import poisson_noise
-from napari_deltamic.imaging.stack import ImageStack, checked_spacing
+from napari_deltamic.imaging.stack import ImageStack
 from napari_deltamic.mesh.seeds import seed_spheres
 from napari_deltamic.mesh.shapes import bumpy_sphere, dumbbell
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
+from napari_deltamic.spacing import checked_spacing
 
 if TYPE_CHECKING:
     from napari_deltamic.optics import PSF

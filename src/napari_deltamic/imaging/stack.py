@@ -8,6 +8,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_deltamic.spacing import checked_spacing
+
 
 @dataclass(frozen=True, eq=False)
 class ImageStack:
@@ -82,16 +84,6 @@ class ImageStack:
     def upper_corner(self) -> NDArray[np.float64]:
         """(3,) the corner of the stack's volume with the largest coordinates, in um."""
         return self.lower_corner + self.spacing * self.shape
-
-
-def checked_spacing(spacing: ArrayLike) -> NDArray[np.float64]:
-    """Return the spacing as a (3,) float64 array, or raise ValueError."""
-    array = np.asarray(spacing, dtype=np.float64)
-    if array.shape != (3,) or not np.isfinite(array).all() or (array <= 0).any():
-        raise ValueError(
-            f"spacing: expected three positive voxel sizes in um, (z, y, x), got {spacing}"
-        )
-    return array
 
 
 def _checked_origin(origin: ArrayLike) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from napari_deltamic.mesh.orientation import (
 from napari_deltamic.mesh.rec import read_rec, write_rec
 from napari_deltamic.mesh.topology import edge_use
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
+from napari_deltamic.replacing import replacing
 
 SUFFIXES = (".obj", ".ply", ".stl", ".off", ".rec")
 
@@ -87,25 +87,12 @@ def write_mesh(mesh: TriangleMesh, path: str | os.PathLike[str]) -> None:
             f"{target}: {target.suffix} keeps no region labels; write a .rec file to keep them",
             stacklevel=2,
         )
-    # In the same folder, so that the replacement is a rename; the ending picks the format.
-    handle, name = tempfile.mkstemp(suffix=target.suffix.lower(), dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    # The ending picks the format.
+    with replacing(target) as temporary:
         if target.suffix.lower() == ".rec":
             write_rec(mesh, temporary)
         else:
             _write_unlabelled(mesh, temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:

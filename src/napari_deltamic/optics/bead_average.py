@@ -14,8 +14,9 @@ from napari_deltamic.optics.beads import FoundBeads, Rejected, find_beads
 from napari_deltamic.optics.measured import MeasuredPSF
 from napari_deltamic.optics.spectrum_noise import without_noise
 from napari_deltamic.optics.spot import box_offsets, nearer
-from napari_deltamic.optics.voxel_checks import checked_positive, checked_spacing
+from napari_deltamic.optics.voxel_checks import checked_positive
 from napari_deltamic.optics.width import fwhm_of
+from napari_deltamic.spacing import checked_spacing
 
 # The narrowest that a bead can look, over its diameter: through a PSF that is long along z, and a
 # little less for noise.

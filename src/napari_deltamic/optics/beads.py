@@ -16,8 +16,9 @@ from napari_deltamic.optics.bead_background import (
     dark_background,
 )
 from napari_deltamic.optics.spot import Spot, fit_spot
-from napari_deltamic.optics.voxel_checks import checked_positive, checked_spacing, checked_volume
+from napari_deltamic.optics.voxel_checks import checked_positive, checked_volume
 from napari_deltamic.optics.width import SIGMA_OF_FWHM
+from napari_deltamic.spacing import checked_spacing
 
 # What so near to a brighter bead is so faint is a ring of it, or a star.
 _LOBE_REACH = 4.0

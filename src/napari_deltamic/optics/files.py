@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +25,7 @@ from napari_deltamic.optics.models import (
 )
 from napari_deltamic.optics.packed_voxels import packed, unpacked
 from napari_deltamic.optics.psf import PSF
+from napari_deltamic.replacing import replacing
 
 FORMAT, VERSION = "napari-deltamic PSF", 1
 
@@ -74,16 +74,8 @@ def save_psf(psf: PSF, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"psf: {name} cannot be saved; only {', '.join(_CLASSES)} can")
     content = {"format": FORMAT, "version": VERSION, "class": name, "arguments": _arguments(psf)}
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    # In the same folder, so that the replacement is a rename.
-    handle, written = tempfile.mkstemp(prefix=".", suffix=".json", dir=target.parent)
-    temporary = Path(written)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def load_psf(path: str | os.PathLike[str]) -> PSF:
@@ -151,8 +143,6 @@ def _psf_of(content: Any) -> PSF:
         psf = kind(**checked)
     except (TypeError, OverflowError) as error:
         raise ValueError(f"arguments: {error}") from error
-    if isinstance(psf, MicroscopePSF) and psf.model != checked.get("model", psf.model):
-        raise ValueError(f"model: {kind.__name__} is always {psf.model!r}")
     return psf
 
 
@@ -217,12 +207,6 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     if checked.suffix.lower() != ".json":
         raise ValueError(f"{checked}: a PSF file ends in .json")
     return checked
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -28,8 +28,9 @@ from napari_deltamic.optics.quantities import (
     raw_values,
     with_raw_values,
 )
-from napari_deltamic.optics.voxel_checks import checked_positive, checked_spacing, checked_volume
+from napari_deltamic.optics.voxel_checks import checked_positive, checked_volume
 from napari_deltamic.optics.width import fwhm_of
+from napari_deltamic.spacing import checked_spacing
 
 # A shift of the whole image is one of the position, which is fitted anyway. The others stand in a
 # data sheet, or change the image as the aperture or spherical aberration does.
@@ -145,7 +146,7 @@ def _as_beads(
 
 def _quantities(model: PSF, names: Iterable[str] | None) -> list[Quantity]:
     if names is not None:
-        return chosen_quantities(model, names)
+        return chosen_quantities(model, names, "names")
     return [quantity for quantity in model.quantities() if quantity.name not in _LEFT_ALONE]
 
 

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.optics.psf import PSF
 from napari_deltamic.optics.sampled_transform import transform_of_samples
-from napari_deltamic.optics.voxel_checks import checked_spacing, checked_volume
+from napari_deltamic.optics.voxel_checks import checked_volume
+from napari_deltamic.spacing import checked_spacing
 
 # Light outside the box that a PSF is said to reach.
 _OUTSIDE = 1e-3

@@ -22,6 +22,8 @@ from napari_deltamic.optics.microscope_quantities import quantities_of
 from napari_deltamic.optics.psf import PSF
 from napari_deltamic.optics.quantities import Quantity
 from napari_deltamic.optics.sampled_transform import product_axes, transform_of_samples
+from napari_deltamic.optics.voxel_checks import checked_shape
+from napari_deltamic.spacing import checked_spacing
 from napari_deltamic.torch_threads import torch_threads
 
 # Steps of the tables of radii, within a shortest period's samples.
@@ -164,10 +166,14 @@ class MicroscopePSF(PSF):
         finally:
             self._memory = kept
 
+    def objective(self) -> Objective:
+        """Return the objective and its layers, differentiable."""
+        return Objective(*(getattr(self, name).double() for name in Objective._fields))
+
     def apparent_depth(self) -> torch.Tensor:
         """Return how far the focus is moved from the coverslip to see the emitter sharp, in um."""
         rule = radii(64)
-        objective = self._objective()
+        objective = self.objective()
         power = rule.weights * apodisation(self.model, objective, rule.rho).square()
         return paths(objective, rule.rho, power).apparent_depth
 
@@ -197,11 +203,16 @@ class MicroscopePSF(PSF):
         """Return the PSF at the centres of voxels, (Z, Y, X), scaled to sum to 1.
 
         Centred on voxel ``shape // 2``, in the precision of the parameters.
+
+        Raises
+        ------
+        ValueError
+            If the shape or the spacing is impossible.
         """
         layout = self.layout()
         z, y, x = (
             step * (torch.arange(n, dtype=torch.float64) - n // 2)
-            for n, step in zip(shape, spacing, strict=True)
+            for n, step in zip(checked_shape(shape), checked_spacing(spacing).tolist(), strict=True)
         )
         lit = z.abs() < layout.axial_reach
         unlit = int(lit.long().argmax()), int(lit.flip(0).long().argmax())
@@ -345,12 +356,9 @@ class MicroscopePSF(PSF):
     def _round_focus(self, layout: Layout, z: torch.Tensor, r: torch.Tensor) -> RoundFocus:
         return RoundFocus(self._pupil(), z, r, layout.nodes(), layout.lateral_reach)
 
-    def _objective(self) -> Objective:
-        return Objective(*(getattr(self, name).double() for name in Objective._fields))
-
     def _pupil(self) -> Pupil:
         path = self.aberrations.double() * self.beams()[-1].double()
-        return Pupil(self.model, self._objective(), Aberrations(self.noll, path))
+        return Pupil(self.model, self.objective(), Aberrations(self.noll, path))
 
     def _remembered(self, name: str, make: Any, *arguments: Any) -> Any:
         """Return what a function makes, kept until a parameter changes; not for gradients."""

@@ -8,6 +8,7 @@ import torch
 
 from napari_deltamic.optics.diffraction.focus import Focus
 from napari_deltamic.optics.diffraction.layout import Layout
+from napari_deltamic.optics.diffraction.pupil import Model
 from napari_deltamic.optics.microscope import MicroscopeNumbers, MicroscopePSF
 
 
@@ -23,8 +24,17 @@ class WidefieldPSF(MicroscopePSF):
     """
 
     wavelength: torch.nn.Parameter
+    only_model: Model | None = None
+    """The model of a class that knows one alone."""
 
     def __init__(self, *, wavelength: float, **numbers: Unpack[MicroscopeNumbers]) -> None:
+        if self.only_model is not None:
+            if numbers.get("model", self.only_model) != self.only_model:
+                raise ValueError(
+                    f"model: {type(self).__name__} is always {self.only_model!r}; "
+                    "WidefieldPSF takes any"
+                )
+            numbers["model"] = self.only_model
         super().__init__({"wavelength": wavelength}, **numbers)
 
     def beams(self) -> list[torch.nn.Parameter]:
@@ -47,9 +57,7 @@ class GibsonLanniPSF(WidefieldPSF):
         See :class:`MicroscopePSF`, but for ``model``; ``na`` is a must.
     """
 
-    def __init__(self, *, wavelength: float, **numbers: Unpack[MicroscopeNumbers]) -> None:
-        numbers["model"] = "gibson_lanni"
-        super().__init__(wavelength=wavelength, **numbers)
+    only_model = "gibson_lanni"
 
 
 class PupilPSF(WidefieldPSF):
@@ -63,9 +71,7 @@ class PupilPSF(WidefieldPSF):
         See :class:`MicroscopePSF`, but for ``model``; ``na`` is a must.
     """
 
-    def __init__(self, *, wavelength: float, **numbers: Unpack[MicroscopeNumbers]) -> None:
-        numbers["model"] = "pupil"
-        super().__init__(wavelength=wavelength, **numbers)
+    only_model = "pupil"
 
 
 class RichardsWolfPSF(WidefieldPSF):
@@ -79,6 +85,4 @@ class RichardsWolfPSF(WidefieldPSF):
         See :class:`MicroscopePSF`, but for ``model``; ``na`` is a must.
     """
 
-    def __init__(self, *, wavelength: float, **numbers: Unpack[MicroscopeNumbers]) -> None:
-        numbers["model"] = "richards_wolf"
-        super().__init__(wavelength=wavelength, **numbers)
+    only_model = "richards_wolf"

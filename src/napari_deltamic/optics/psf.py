@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from napari_deltamic.optics.quantities import Quantity
+from napari_deltamic.optics.voxel_checks import checked_shape
+from napari_deltamic.spacing import checked_spacing
 
 
 class PSF(torch.nn.Module, ABC):
@@ -56,7 +58,7 @@ class PSF(torch.nn.Module, ABC):
         """
         axes = [
             torch.from_numpy(np.fft.fftfreq(n, step))
-            for n, step in zip(shape, spacing, strict=True)
+            for n, step in zip(checked_shape(shape), checked_spacing(spacing).tolist(), strict=True)
         ]
         frequencies = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
         voxels = torch.fft.ifftn(self.otf(frequencies)).real

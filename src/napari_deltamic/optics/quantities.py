@@ -51,7 +51,7 @@ class Quantity(NamedTuple):
         return deviation * self.value_of(raw) if self.logarithmic else deviation
 
 
-def chosen_quantities(psf: PSF, names: Iterable[str]) -> list[Quantity]:
+def chosen_quantities(psf: PSF, names: Iterable[str], argument: str = "learn") -> list[Quantity]:
     """Return the quantities of a model that are asked for.
 
     Parameters
@@ -61,6 +61,8 @@ def chosen_quantities(psf: PSF, names: Iterable[str]) -> list[Quantity]:
     names
         Names of quantities, or of groups: ``sigma`` stands for ``sigma_z``, ``sigma_y`` and
         ``sigma_x``.
+    argument
+        What the caller calls the names, for the error.
 
     Raises
     ------
@@ -74,7 +76,9 @@ def chosen_quantities(psf: PSF, names: Iterable[str]) -> list[Quantity]:
         exact = [q for q in found if q.name == name]
         if not found:
             has = ", ".join(q.name for q in offered) or "none"
-            raise ValueError(f"learn: {type(psf).__name__} has no quantity {name!r}; it has: {has}")
+            raise ValueError(
+                f"{argument}: {type(psf).__name__} has no quantity {name!r}; it has: {has}"
+            )
         chosen.update((q.name, q) for q in exact or found)
     return list(chosen.values())
 

@@ -26,10 +26,10 @@ def nyquist_spacing(psf: PSF) -> NDArray[np.float64]:
 
 
 def _of_aperture(psf: MicroscopePSF) -> NDArray[np.float64]:
-    held = {name: float(value) for name, value in psf.arguments().items() if name in _NUMBERS}
-    index = held["immersion_index"]
-    # Steeper rays are totally reflected on their way.
-    aperture = min(held[name] for name in _NUMBERS)
+    objective = psf.objective()
+    aperture, index = (
+        float(part.detach()) for part in (objective.aperture, objective.immersion_index)
+    )
     cosine = float(np.sqrt(max(1.0 - (aperture / index) ** 2, 0.0)))
     waves = sum(1.0 / float(wavelength.detach()) for wavelength in psf.beams())
     along = waves * index * (1.0 - cosine)
@@ -39,9 +39,6 @@ def _of_aperture(psf: MicroscopePSF) -> NDArray[np.float64]:
         along += 2.0 * float(np.sqrt(np.log(2.0) * -np.log(_FAINT))) / (np.pi * sheet)
     across = waves * 2.0 * aperture
     return 0.5 / np.array([along, across, across])
-
-
-_NUMBERS = ("na", "immersion_index", "coverslip_index", "sample_index")
 
 
 def _of_axis(psf: PSF, axis: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,14 +29,13 @@ def checked_volume(name: str, volume: ArrayLike) -> NDArray[np.float64]:
     return real
 
 
-def checked_spacing(spacing: ArrayLike) -> NDArray[np.float64]:
-    """Return the spacing as (3,) float64, or raise ValueError."""
-    array = np.asarray(spacing, dtype=np.float64)
-    if array.shape != (3,) or not np.isfinite(array).all() or (array <= 0).any():
-        raise ValueError(
-            f"spacing: expected three positive voxel sizes in um, (z, y, x), got {spacing}"
-        )
-    return array
+def checked_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    """Return (Z, Y, X) numbers of voxels, or raise ValueError."""
+    sizes = np.asarray(shape)
+    if sizes.shape != (3,) or sizes.dtype.kind not in "iu" or (sizes < 1).any():
+        raise ValueError(f"shape: expected three numbers of voxels, (z, y, x), got {shape}")
+    z, y, x = (int(size) for size in sizes)
+    return z, y, x
 
 
 def checked_positive(name: str, value: float) -> float:

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from napari_deltamic.optics.psf import PSF
-from napari_deltamic.optics.voxel_checks import checked_spacing, checked_volume
+from napari_deltamic.optics.voxel_checks import checked_volume
+from napari_deltamic.spacing import checked_spacing
 
 SIGMA_OF_FWHM = 1.0 / float(np.sqrt(8.0 * np.log(2.0)))
 """Standard deviation of a Gaussian whose full width at half maximum is 1."""
