@@ -1,4 +1,8 @@
-"""Least squares with bounds and prior widths, for a handful of unknowns (Levenberg-Marquardt)."""
+"""Least squares with bounds and prior widths, for a handful of unknowns (Levenberg-Marquardt).
+
+SciPy's wants the Jacobian whole, a row for every voxel of every bead; a caller here sums its square
+bead by bead.
+"""
 
 from __future__ import annotations
 
