@@ -7,7 +7,15 @@ import tifffile
 from cli_cases import run
 
 from napari_deltamic.imaging import read_stack, render
-from napari_deltamic.mesh import TriangleMesh, icosphere, measure, write_mesh
+from napari_deltamic.mesh import (
+    TriangleMesh,
+    cut_ball,
+    icosphere,
+    measure,
+    measure_contacts,
+    measure_junctions,
+    write_mesh,
+)
 from napari_deltamic.optics import GaussianPSF
 
 
@@ -31,6 +39,38 @@ def test_measure_prints_and_writes_the_measures(ball, tmp_path, capsys):
 def test_measure_refuses_a_csv_that_cannot_be_made(ball, tmp_path, capsys):
     assert run("measure", tmp_path / "ball.rec", "--csv", tmp_path / "none" / "out.csv") == 2
     assert "--csv: there is no folder" in capsys.readouterr().err
+
+
+def test_measure_shows_and_writes_contacts_and_lines(tmp_path, capsys):
+    mesh = cut_ball(2.0, 0.5).mesh((4, 5, 6), 0.4)
+    write_mesh(mesh, tmp_path / "cut.rec")
+    files = [tmp_path / "contacts.csv", tmp_path / "junctions.csv"]
+    words = ("--contacts", files[0], "--junctions", files[1])
+    assert run("measure", tmp_path / "cut.rec", *words) == 0
+    shown = capsys.readouterr().out
+    contact = measure_contacts(mesh)[2]
+    assert re.search(rf"1, 2 +{contact.area:#.4g} ", shown)
+    (line,) = measure_junctions(mesh)
+    angles = ", ".join(f"{angle:.1f}" for angle in line.angles)
+    assert re.search(rf"0, 1, 2 +{line.length:#.4g} +{angles} ", shown)
+    assert re.search(r"1 +\d\.\d{3}, \d\.\d{3}, \d\.\d{3} .* 1 *\n", shown)
+    for file, length, column in zip(files, (3, 1), ("area", "length"), strict=True):
+        with file.open(newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        assert len(rows) == length
+        assert float(rows[-1][column]) > 0
+
+
+def test_measure_of_separate_bodies_shows_no_contacts(ball, tmp_path, capsys):
+    assert run("measure", tmp_path / "ball.rec", "--junctions", tmp_path / "lines.csv") == 0
+    assert "Contacts" not in capsys.readouterr().out
+    assert (tmp_path / "lines.csv").read_text().startswith("region_a,region_b,region_c,length")
+
+
+@pytest.mark.parametrize("option", ["--contacts", "--junctions"])
+def test_measure_refuses_tables_that_cannot_be_made(ball, tmp_path, capsys, option):
+    assert run("measure", tmp_path / "ball.rec", option, tmp_path / "none" / "out.csv") == 2
+    assert f"{option}: there is no folder" in capsys.readouterr().err
 
 
 def render_words(folder, **changes):

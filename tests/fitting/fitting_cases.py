@@ -86,3 +86,27 @@ def two_balls(label: str = "membrane", bright: float = 3.0, dim: float = 1.2) ->
     seeds = concatenate([icosphere(center + 0.1, 0.7, 2) for center in centers])
     numbered = TriangleMesh(seeds.vertices, seeds.faces, np.array([0, 3, 7])[seeds.labels])
     return Scene(ImageStack(image, (SPACING,) * 3), numbered, psf, truth)
+
+
+def blocks(labels: np.ndarray, size: float, origin: Any = (0.0, 0.0, 0.0)) -> TriangleMesh:
+    """Return labelled cubes of a size as one mesh in which touching ones share their faces."""
+    padded = np.pad(labels, 1)
+    corners, faces, sides = [], [], []
+    for axis in range(3):
+        low = np.moveaxis(padded, axis, 0)
+        where = np.argwhere(np.moveaxis(low[:-1] != low[1:], 0, axis))
+        ahead = where + np.eye(3, dtype=int)[axis]
+        u, v = np.eye(3, dtype=int)[[(axis + 1) % 3, (axis + 2) % 3]]
+        first = sum(len(one) for one in corners)
+        # The square between a voxel and the next along the axis; its corners lie half a step off.
+        corners.append((ahead[:, None] + np.stack([0 * u, u, u + v, v])).reshape(-1, 3))
+        square = first + 4 * np.arange(len(where))[:, None]
+        faces += [square + np.array([0, 1, 2]), square + np.array([0, 2, 3])]
+        pair = np.stack([padded[tuple(where.T)], padded[tuple(ahead.T)]], axis=1)
+        sides += [pair, pair]
+    places, index = np.unique(np.concatenate(corners), axis=0, return_inverse=True)
+    triangles, pairs = index.reshape(-1)[np.concatenate(faces)], np.concatenate(sides)
+    outwards = pairs[:, 0] > pairs[:, 1]
+    triangles = np.where(outwards[:, None], triangles, triangles[:, ::-1])
+    pairs = np.where(outwards[:, None], pairs, pairs[:, ::-1])
+    return TriangleMesh(np.asarray(origin) + size * (places - 1.0), triangles, pairs)

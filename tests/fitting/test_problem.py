@@ -8,8 +8,9 @@ import torch
 from fitting_cases import brightness_of
 
 from napari_deltamic.fitting import misfit as of_fit
+from napari_deltamic.fitting.brightness import solve_brightness
 from napari_deltamic.fitting.densities import Brightness, topology_of
-from napari_deltamic.fitting.misfit import Evaluation, solve_brightness
+from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.fitting.problem import (
     Problem,
     band_problem,

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_deltamic.mesh.consistency import inconsistencies
 from napari_deltamic.mesh.rec import read_rec, write_rec
+from napari_deltamic.mesh.seeds import seed_from_labels
 from napari_deltamic.mesh.shapes import bumpy_sphere
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 
@@ -23,6 +27,29 @@ def test_a_written_mesh_comes_back_to_the_bit(tmp_path_factory, seed: int, scale
     assert np.array_equal(back.vertices, mesh.vertices)
     assert np.array_equal(back.faces, mesh.faces)
     assert np.array_equal(back.labels, mesh.labels)
+
+
+@settings(deadline=None, max_examples=15, derandomize=True)
+@given(seed=st.integers(0, 10**6), count=st.integers(2, 4))
+def test_a_mesh_of_touching_regions_comes_back_whole(
+    tmp_path_factory, seed: int, count: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(1, 7, (count, 3))
+    places = np.moveaxis(np.indices((8, 8, 8)), 0, -1)
+    names = rng.choice(10**6, count, replace=False) + 1
+    away = np.linalg.norm(places[..., None, :] - points, axis=4)
+    labels = np.where(np.linalg.norm(places - 3.5, axis=3) < 3.6, names[away.argmin(axis=3)], 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mesh = seed_from_labels(labels, (1.5, 1, 1), origin=rng.uniform(-100, 100, 3))
+    path = tmp_path_factory.mktemp("rec") / "mesh.rec"
+    write_rec(mesh, path)
+    back = read_rec(path)
+    for name in ("vertices", "faces", "labels", "regions", "interfaces", "triple_edges"):
+        assert np.array_equal(getattr(back, name), getattr(mesh, name))
+    assert np.array_equal(back.interface_areas(), mesh.interface_areas())
+    assert inconsistencies(back) == []
 
 
 def test_columns_are_in_image_axis_order(tmp_path) -> None:

@@ -80,6 +80,38 @@ def test_shared_faces_count_for_both_regions() -> None:
     assert mesh.is_closed
 
 
+def test_neighbours_interface_areas_and_triple_lines() -> None:
+    mesh = two_cubes()
+    assert mesh.neighbours(3).tolist() == [0, 7]
+    assert mesh.neighbours(7).tolist() == [0, 3]
+    assert mesh.interface_areas() == pytest.approx([5, 5, 1])
+    ends = mesh.vertices[mesh.triple_edges]
+    assert len(ends) == 4
+    assert (ends[:, :, 0] == 1).all()
+    assert np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) == pytest.approx(np.ones(4))
+    with pytest.raises(ValueError, match="region: 5 is not one of"):
+        mesh.neighbours(5)
+
+
+def test_separate_surfaces_have_no_triple_lines() -> None:
+    mesh = icosphere((0, 0, 0), 2.0)
+    assert mesh.triple_edges.shape == (0, 2)
+    assert mesh.neighbours(1).tolist() == [0]
+    assert mesh.interface_areas() == pytest.approx(mesh.areas())
+
+
+@given(st.integers(0, 10**6))
+def test_interfaces_are_the_unique_sorted_pairs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = rng.choice([0, 1, 5, 10**9, 2**62], (12, 2))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    faces = np.arange(3 * len(pairs)).reshape(-1, 3)
+    mesh = TriangleMesh(rng.normal(size=(3 * len(pairs), 3)), faces, pairs)
+    expected, which = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
+    assert np.array_equal(mesh.interfaces, expected)
+    assert np.array_equal(mesh.face_interfaces, which.reshape(-1))
+
+
 @pytest.mark.parametrize("region", [3, 7])
 def test_region_mesh_is_closed_and_outwards(region: int) -> None:
     cube = two_cubes().region_mesh(region)
@@ -157,4 +189,6 @@ def test_region_mesh_refuses_regions_that_are_not_there() -> None:
 def test_a_mesh_without_faces_is_not_closed() -> None:
     empty = TriangleMesh(np.empty((0, 3)), np.empty((0, 3), int))
     assert not empty.is_closed
+    assert empty.interfaces.shape == (0, 2)
+    assert empty.interface_areas().shape == (0,)
     assert len(empty.regions) == 0

@@ -20,7 +20,7 @@ from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
-_VERSION = 3
+_VERSION = 4
 _SCALARS = (
     "stage",
     "leg",
@@ -56,6 +56,7 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         "identity": identity,
         **{name: getattr(progress, name) for name in (*_SCALARS, *_HISTORIES)},
         "background": progress.brightness.background,
+        "attenuation": progress.brightness.attenuation,
     }
     arrays: dict[str, Any] = {
         "vertices": progress.mesh.vertices,
@@ -69,8 +70,10 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         arrays["gradient"] = progress.here.gradient.cpu().numpy()
     if progress.anchor is not None:
         arrays["anchor"], anchor_brightness = progress.anchor
-        arrays["anchor_membrane"], arrays["anchor_interior"], background = anchor_brightness
-        meta["anchor_background"] = background
+        arrays["anchor_membrane"] = anchor_brightness.membrane
+        arrays["anchor_interior"] = anchor_brightness.interior
+        meta["anchor_background"] = anchor_brightness.background
+        meta["anchor_attenuation"] = anchor_brightness.attenuation
     if progress.optics is not None:
         meta["drift"] = progress.optics.drift
         arrays.update({f"optics_{name}": getattr(progress.optics, name) for name in _OPTICS})
@@ -123,7 +126,9 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
 
 
 def _progress(meta: dict[str, Any], arrays: dict[str, Any]) -> Progress:
-    brightness = Brightness(arrays["membrane"], arrays["interior"], meta["background"])
+    brightness = Brightness(
+        arrays["membrane"], arrays["interior"], meta["background"], meta["attenuation"]
+    )
     progress = Progress(
         TriangleMesh(arrays["vertices"], arrays["faces"], arrays["labels"]),
         brightness,
@@ -139,7 +144,10 @@ def _progress(meta: dict[str, Any], arrays: dict[str, Any]) -> Progress:
         progress.optics = Optics(**values, drift=meta["drift"])
     if "anchor" in arrays:
         anchor_brightness = Brightness(
-            arrays["anchor_membrane"], arrays["anchor_interior"], meta["anchor_background"]
+            arrays["anchor_membrane"],
+            arrays["anchor_interior"],
+            meta["anchor_background"],
+            meta["anchor_attenuation"],
         )
         progress.anchor = arrays["anchor"], anchor_brightness
     if "steps" in arrays:

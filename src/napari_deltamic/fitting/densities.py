@@ -36,6 +36,8 @@ class Brightness(NamedTuple):
     interior: NDArray[np.float64]
     """(R,) per um^3 of each region; empty where the interior is dark."""
     background: float
+    attenuation: float = 0.0
+    """How fast deeper planes get dimmer, per um along z from the stack's first plane."""
 
 
 def topology_of(mesh: TriangleMesh, device: torch.device = _CPU) -> Topology:

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from napari_deltamic.fitting import lbfgs
+from napari_deltamic.fitting.brightness import solve_brightness
 from napari_deltamic.fitting.densities import Topology, topology_of
 from napari_deltamic.fitting.learning import View, linearised, settled
 from napari_deltamic.fitting.learning import image_noise as noise_of_image
-from napari_deltamic.fitting.misfit import Evaluation, Variations, evaluate, solve_brightness
+from napari_deltamic.fitting.misfit import Evaluation, Variations, evaluate
 from napari_deltamic.fitting.overlap import Overlap, overlap
 from napari_deltamic.fitting.preconditioner import Smoother, smoother
 from napari_deltamic.fitting.prepared_fit import PreparedFit
@@ -54,11 +55,12 @@ _LOSS_FLOOR = 1e-5
 def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> bool:
     """Whether the misfit must be taken on the voxels rather than in the band's modes.
 
-    So it is with a mask, with weights, where the band aliases, and where the object may be cut by
-    the stack's border, beyond which nothing is known.
+    So it is with a mask, with weights, where the band aliases, where deeper planes are dimmer, and
+    where the object may be cut by the stack's border, beyond which nothing is known.
     """
     stack, psf = prepared.stack, prepared.psf
-    if stack.mask is not None or is_weighted(stage, prepared.settings):
+    settings = prepared.settings
+    if stack.mask is not None or is_weighted(stage, settings) or settings.fit_attenuation:
         return True
     if not below_nyquist(stage.band, prepared.box):
         return True
@@ -69,9 +71,12 @@ def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> boo
 
 def leg_problem(progress: Progress, prepared: PreparedFit, stage: Stage) -> Problem:
     """Return the problem of a leg, without weights."""
-    choose = image_problem if progress.on_voxels else band_problem
-    stack, box, psf = prepared.stack, prepared.box, prepared.psf
-    return choose(stack, box, psf, stage, prepared.settings.fit_background, progress.backend)
+    stack, box, psf, settings = prepared.stack, prepared.box, prepared.psf, prepared.settings
+    common = stack, box, psf, stage, settings.fit_background, progress.backend
+    if not progress.on_voxels:
+        return band_problem(*common)
+    problem = image_problem(*common, settings.fit_attenuation)
+    return problem.attenuated(progress.brightness.attenuation)
 
 
 def run_leg(
@@ -167,10 +172,10 @@ class _Objective:
     def solve_ratios(self, vertices: torch.Tensor) -> None:
         """Solve for the ratios of brightness, if there is more than one scale of each kind."""
         known = self.progress.brightness
-        if max(len(known.membrane), len(known.interior)) > 1:
-            self.progress.brightness = solve_brightness(
-                self.problem, vertices, self.topology, known
-            )
+        if max(len(known.membrane), len(known.interior)) > 1 or self.problem.learns_attenuation:
+            solved = solve_brightness(self.problem, vertices, self.topology, known)
+            self.progress.brightness = solved
+            self.problem = self.problem.attenuated(solved.attenuation)
 
 
 def _begun(

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.fitting.brightness import solve_brightness
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.leg import leg_problem, needs_voxels, run_leg
-from napari_deltamic.fitting.misfit import solve_brightness
 from napari_deltamic.fitting.optics_report import (
     learned_quantities,
     optics_doubts,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +11,8 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.densities import Brightness, Topology, lit
 from napari_deltamic.fitting.linear import bilinear_minimum
-from napari_deltamic.fitting.problem import Problem, density_modes, inner, positions_of
-from napari_deltamic.meshft.threads import thread_count
-from napari_deltamic.torch_threads import torch_threads
+from napari_deltamic.fitting.problem import Problem, density_modes, inner, positions_of, threads_for
 
-# Vectors shorter than this are summed by one thread.
-_WORTH_THREADS = 1_000_000
 _NONE = np.empty(0)
 
 
@@ -84,7 +79,7 @@ def evaluate(
         Changes of the optics that are solved for together with them; what their prior adds is the
         evaluation's penalty.
     """
-    with _threads(problem):
+    with threads_for(problem):
         return _evaluate(problem, vertices, topology, brightness, variations)
 
 
@@ -133,37 +128,9 @@ def _evaluate(
         dense.membrane * next(scale_of) if len(dense.membrane) else dense.membrane,
         dense.interior * next(scale_of) if len(dense.interior) else dense.interior,
         float(scales[-1]) if problem.constant is not None else 0.0,
+        brightness.attenuation,
     )
     return Evaluation(float(loss.detach()), gradient.to(vertices), scaled, penalty, shift)
-
-
-def solve_brightness(
-    problem: Problem,
-    vertices: torch.Tensor | NDArray[np.float64],
-    topology: Topology,
-    brightness: Brightness,
-) -> Brightness:
-    """Return all linear unknowns in closed form; one transform for each.
-
-    ``brightness`` says how many there are of each kind; its values do not matter.
-    """
-    positions = positions_of(problem, vertices)
-    split = len(brightness.membrane)
-    units = [Brightness(unit, _NONE, 0.0) for unit in np.eye(split)]
-    units += [Brightness(_NONE, unit, 0.0) for unit in np.eye(len(brightness.interior))]
-    with torch.no_grad(), _threads(problem):
-        columns = [
-            problem.project(density_modes(problem, positions, topology, unit) * problem.transfer)
-            for unit in units
-        ]
-        solved, _ = _best(problem, columns)
-    background = float(solved[-1]) if problem.constant is not None else 0.0
-    return Brightness(solved[:split], solved[split : len(columns)], background)
-
-
-def _threads(problem: Problem) -> AbstractContextManager[None]:
-    short = problem.target.numel() < _WORTH_THREADS
-    return torch_threads(1 if short else thread_count())
 
 
 def _best(

@@ -86,6 +86,7 @@ class PreparedFit(NamedTuple):
             self.scale * brightness.membrane,
             self.scale * brightness.interior,
             self.scale * brightness.background + self.level,
+            brightness.attenuation,
         )
 
     def rendering(
@@ -101,6 +102,7 @@ class PreparedFit(NamedTuple):
             membrane=intensities.membrane if len(intensities.membrane) else 0.0,
             interior=intensities.interior if len(intensities.interior) else 0.0,
             background=intensities.background,
+            attenuation=intensities.attenuation,
             tolerance=1e-3,
             backend=backend,
         )

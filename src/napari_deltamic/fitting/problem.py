@@ -7,6 +7,7 @@ Parseval's theorem spares every image-sized transform, or the voxels, where they
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,14 +23,23 @@ from napari_deltamic.fitting.densities import (
 )
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
-from napari_deltamic.imaging.image_model import Shape, image_of_modes, modes_of_image
+from napari_deltamic.imaging.image_model import (
+    Shape,
+    dimming,
+    image_of_modes,
+    modes_of_image,
+)
 from napari_deltamic.meshft import MeshFourierTransform
+from napari_deltamic.meshft.threads import thread_count
 from napari_deltamic.optics import PSF
+from napari_deltamic.torch_threads import torch_threads
 
 # Of the transform; far below the noise of any image.
 _TOLERANCE = 3e-4
 # Poisson weights take no voxel for darker than this fraction of the brightest.
 _DARKEST = 0.02
+# Vectors shorter than this are summed by one thread.
+_WORTH_THREADS = 1_000_000
 
 
 class Voxels(NamedTuple):
@@ -64,10 +74,32 @@ class Problem:
     """The data before weighting, where the problem is on the voxels."""
     root: torch.Tensor | None = None
     """Square root of the voxels' weights, where the problem is on the voxels."""
+    attenuation: float = 0.0
+    """The rate per um at which planes are dimmed; only on the voxels other than 0."""
+    learns_attenuation: bool = False
+
+    @property
+    def depths(self) -> NDArray[np.float64]:
+        """(Z,) depth of the planes below the first, in um, where the problem is on the voxels."""
+        assert self.voxels is not None
+        return np.arange(len(self.voxels.data)) * self.transform.spacing[0]
+
+    @property
+    def depth(self) -> float:
+        """Depth of the last plane in um."""
+        return float(self.depths[-1])
 
     def with_otf(self, otf: torch.Tensor) -> Problem:
         """Return the problem for another OTF at the transform's modes."""
         return replace(self, transfer=self.filter * otf.to(self.filter.device))
+
+    def attenuated(self, rate: float) -> Problem:
+        """Return the problem for another rate of attenuation, per um."""
+        if rate == self.attenuation:
+            return self
+        assert self.voxels is not None
+        assert self.root is not None
+        return replace(self, attenuation=rate, project=_projection(self.transform, self.root, rate))
 
 
 def band_problem(
@@ -92,7 +124,13 @@ def band_problem(
 
 
 def image_problem(
-    stack: ImageStack, box: Shape, psf: PSF, stage: Stage, fit_background: bool, backend: str
+    stack: ImageStack,
+    box: Shape,
+    psf: PSF,
+    stage: Stage,
+    fit_background: bool,
+    backend: str,
+    learn_attenuation: bool = False,
 ) -> Problem:
     """Return the problem on the voxels, where the stack's mask trusts them."""
     transform = _transform(stack, box, stage, backend)
@@ -103,7 +141,7 @@ def image_problem(
     kept = np.minimum((2 * np.array(stage.band) + 1) / box, 1.0).prod() if stage.blur else 1.0
     size = float(trusted.sum() * kept)
     problem = _voxel_problem(transform, blur, Voxels(data, trust), trust, fit_background, size)
-    return problem.with_otf(otf)
+    return replace(problem.with_otf(otf), learns_attenuation=learn_attenuation)
 
 
 def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
@@ -125,7 +163,9 @@ def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
     weighted = _voxel_problem(
         problem.transform, problem.filter, problem.voxels, weights, free, problem.size
     )
-    return replace(weighted, transfer=problem.transfer)
+    learns = problem.learns_attenuation
+    weighted = replace(weighted, transfer=problem.transfer, learns_attenuation=learns)
+    return weighted.attenuated(problem.attenuation)
 
 
 def _voxel_problem(
@@ -139,14 +179,23 @@ def _voxel_problem(
     # A copy: sums over memory of numpy's may round by where it lies.
     root = torch.tensor(np.sqrt(weights / weights.mean(), dtype=np.float32))
     root = root.to(transform.device)
-    shape = voxels.data.shape
-
-    def project(blurred: torch.Tensor) -> torch.Tensor:
-        return image_of_modes(blurred, transform.shape, transform.spacing, shape) * root
-
     target = torch.tensor(voxels.data, device=transform.device) * root
+    project = _projection(transform, root, 0.0)
     problem = _problem(transform, blur, project, target, root if fit_background else None, size)
     return replace(problem, voxels=voxels, root=root)
+
+
+def _projection(
+    transform: MeshFourierTransform, root: torch.Tensor, rate: float
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the map from blurred modes to weighted voxels, dimmed with depth."""
+    weight = root * dimming(rate, len(root), float(transform.spacing[0])).to(root)
+    z, y, x = root.shape
+
+    def project(blurred: torch.Tensor) -> torch.Tensor:
+        return image_of_modes(blurred, transform.shape, transform.spacing, (z, y, x)) * weight
+
+    return project
 
 
 def model_image(
@@ -161,6 +210,7 @@ def model_image(
         positions = positions_of(problem, vertices)
         modes = density_modes(problem, positions, topology, brightness) * problem.transfer
         image = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
+        image = image * dimming(brightness.attenuation, len(image), stack.spacing[0]).to(image)
     return np.asarray(image.cpu().numpy() + np.float32(brightness.background))
 
 
@@ -232,6 +282,12 @@ def _blurred_within(
     coverage = gaussian_filter(trusted, sigma, mode="constant")
     total = gaussian_filter(data * trusted, sigma, mode="constant")
     return total / np.maximum(coverage, 1e-6), trusted * coverage
+
+
+def threads_for(problem: Problem) -> AbstractContextManager[None]:
+    """Return the threads of torch that a problem's vectors are worth."""
+    short = problem.target.numel() < _WORTH_THREADS
+    return torch_threads(1 if short else thread_count())
 
 
 def positions_of(problem: Problem, vertices: torch.Tensor | NDArray[np.float64]) -> torch.Tensor:

@@ -84,6 +84,12 @@ class FitSettings(BaseModel):
         title="Fit background",
         description="Solve for one constant background; otherwise it is zero.",
     )
+    fit_attenuation: bool = Field(
+        False,
+        title="Fit attenuation",
+        description="Learn how much of the light is lost with depth; for stacks whose deeper "
+        "planes (larger z) are dimmer.",
+    )
     learn: Names = Field(
         (),
         title="Learn optics",

@@ -31,11 +31,15 @@ class Intensities:
         interior is dark.
     background
         Constant added to every voxel.
+    attenuation
+        Rate per um at which light is lost with depth below the stack's first plane; 0 unless it was
+        to be learned.
     """
 
     membrane: NDArray[np.float64]
     interior: NDArray[np.float64]
     background: float
+    attenuation: float = 0.0
 
 
 class LearnedQuantity(NamedTuple):

@@ -85,6 +85,27 @@ def image_of_modes(
     return wanted
 
 
+def dimming(rate: float, planes: int, step: float) -> torch.Tensor:
+    """Return (Z, 1, 1) how much of the light of each plane is left.
+
+    Parameters
+    ----------
+    rate
+        Per um; of the light from a depth z below the first plane, exp(-rate * z) arrives.
+    planes
+        Z.
+    step
+        From plane to plane, in um.
+
+    Notes
+    -----
+    Light is lost on its way from where it is emitted, before it is blurred; here a blurred plane is
+    dimmed. That is the same for a PSF h(z) exp(-rate * z), whose centre is shifted by rate * sigma^2:
+    some nanometres.
+    """
+    return torch.exp(-rate * step * torch.arange(planes, dtype=torch.float64))[:, None, None]
+
+
 def modes_of_image(
     image: NDArray[Any], box: Shape, spacing: NDArray[np.float64], band: Shape
 ) -> torch.Tensor:

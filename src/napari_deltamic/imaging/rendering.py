@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from napari_deltamic.imaging.image_model import image_of_modes, padded_shape
+from napari_deltamic.imaging.image_model import dimming, image_of_modes, padded_shape
 from napari_deltamic.imaging.place import check_meets, spelled
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.meshft import MeshFourierTransform
@@ -26,6 +26,7 @@ def render(
     membrane: float | ArrayLike = 1.0,
     interior: float | ArrayLike = 0.0,
     background: float = 0.0,
+    attenuation: float = 0.0,
     *,
     tolerance: float = 1e-5,
     backend: str = "auto",
@@ -52,6 +53,9 @@ def render(
         ``mesh.regions``. The mesh must be closed.
     background
         Added to every voxel.
+    attenuation
+        Rate per um at which light is lost with depth below the first plane (towards larger z):
+        exp(-attenuation * depth) of it arrives. The background is not dimmed.
     tolerance
         Relative error of the transform.
     backend
@@ -92,7 +96,10 @@ def render(
             torch.from_numpy(face_jump) if np.any(face_jump) else None,
         )
         blurred = modes * psf.otf(transform.frequencies().float()).to(modes.device)
-        return np.asarray(image_of_modes(blurred, box, steps, shape).cpu().numpy())
+        image = image_of_modes(blurred, box, steps, shape)
+        if attenuation:
+            image = image * dimming(attenuation, shape[0], float(steps[0])).to(image)
+        return np.asarray(image.cpu().numpy())
 
     with torch.no_grad():
         return on_gpu_or_cpu(rendered, backend) + np.float32(background)

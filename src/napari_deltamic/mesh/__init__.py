@@ -12,15 +12,34 @@ from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
 if TYPE_CHECKING:
     from napari_deltamic.mesh.agreement import best_boundary_offset as best_boundary_offset
     from napari_deltamic.mesh.agreement import dice_scores as dice_scores
+    from napari_deltamic.mesh.agreement import variation_of_information as variation_of_information
     from napari_deltamic.mesh.agreement import with_boundary_offset as with_boundary_offset
+    from napari_deltamic.mesh.bubbles import cut_ball as cut_ball
+    from napari_deltamic.mesh.bubbles import double_bubble as double_bubble
     from napari_deltamic.mesh.closing import closed as closed
+    from napari_deltamic.mesh.consistency import inconsistencies as inconsistencies
+    from napari_deltamic.mesh.contacts import ContactMeasures as ContactMeasures
+    from napari_deltamic.mesh.contacts import contacts_table as contacts_table
+    from napari_deltamic.mesh.contacts import measure_contacts as measure_contacts
+    from napari_deltamic.mesh.curvature import face_curvature as face_curvature
+    from napari_deltamic.mesh.curvature import vertex_curvature as vertex_curvature
     from napari_deltamic.mesh.distance import mean_surface_distance as mean_surface_distance
     from napari_deltamic.mesh.distance import sample_surface as sample_surface
     from napari_deltamic.mesh.distance import surface_distance as surface_distance
     from napari_deltamic.mesh.files import read_mesh as read_mesh
     from napari_deltamic.mesh.files import write_mesh as write_mesh
+    from napari_deltamic.mesh.gradients import area_gradient as area_gradient
+    from napari_deltamic.mesh.gradients import centroid_gradient as centroid_gradient
+    from napari_deltamic.mesh.gradients import volume_gradient as volume_gradient
     from napari_deltamic.mesh.intersection import self_intersections as self_intersections
+    from napari_deltamic.mesh.junctions import JunctionMeasures as JunctionMeasures
+    from napari_deltamic.mesh.junctions import MeetingPoint as MeetingPoint
+    from napari_deltamic.mesh.junctions import junctions_table as junctions_table
+    from napari_deltamic.mesh.junctions import measure_junctions as measure_junctions
+    from napari_deltamic.mesh.junctions import meeting_points as meeting_points
     from napari_deltamic.mesh.laplacian import graph_laplacian as graph_laplacian
+    from napari_deltamic.mesh.measure_files import regions_touch as regions_touch
+    from napari_deltamic.mesh.measure_files import write_measure_tables as write_measure_tables
     from napari_deltamic.mesh.measures import RegionMeasures as RegionMeasures
     from napari_deltamic.mesh.measures import measure as measure
     from napari_deltamic.mesh.measures import measures_table as measures_table
@@ -32,24 +51,45 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.seeds import seed_from_labels as seed_from_labels
     from napari_deltamic.mesh.seeds import seed_spheres as seed_spheres
     from napari_deltamic.mesh.shapes import box as box
+    from napari_deltamic.mesh.shapes import box_grid as box_grid
     from napari_deltamic.mesh.shapes import bumpy_sphere as bumpy_sphere
     from napari_deltamic.mesh.shapes import dumbbell as dumbbell
     from napari_deltamic.mesh.shapes import ellipsoid as ellipsoid
     from napari_deltamic.mesh.shapes import icosphere as icosphere
+    from napari_deltamic.mesh.tables import write_table_csv as write_table_csv
     from napari_deltamic.mesh.voxels import voxelise as voxelise
 
 _MODULE_OF = {
     "best_boundary_offset": "agreement",
     "dice_scores": "agreement",
+    "variation_of_information": "agreement",
     "with_boundary_offset": "agreement",
+    "cut_ball": "bubbles",
+    "double_bubble": "bubbles",
     "closed": "closing",
+    "inconsistencies": "consistency",
+    "ContactMeasures": "contacts",
+    "contacts_table": "contacts",
+    "measure_contacts": "contacts",
+    "face_curvature": "curvature",
+    "vertex_curvature": "curvature",
     "mean_surface_distance": "distance",
     "sample_surface": "distance",
     "surface_distance": "distance",
     "read_mesh": "files",
     "write_mesh": "files",
+    "area_gradient": "gradients",
+    "centroid_gradient": "gradients",
+    "volume_gradient": "gradients",
     "self_intersections": "intersection",
+    "JunctionMeasures": "junctions",
+    "MeetingPoint": "junctions",
+    "junctions_table": "junctions",
+    "measure_junctions": "junctions",
+    "meeting_points": "junctions",
     "graph_laplacian": "laplacian",
+    "regions_touch": "measure_files",
+    "write_measure_tables": "measure_files",
     "RegionMeasures": "measures",
     "measure": "measures",
     "measures_table": "measures",
@@ -61,10 +101,12 @@ _MODULE_OF = {
     "seed_from_labels": "seeds",
     "seed_spheres": "seeds",
     "box": "shapes",
+    "box_grid": "shapes",
     "bumpy_sphere": "shapes",
     "dumbbell": "shapes",
     "ellipsoid": "shapes",
     "icosphere": "shapes",
+    "write_table_csv": "tables",
     "voxelise": "voxels",
 }
 

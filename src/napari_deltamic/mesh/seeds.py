@@ -7,12 +7,16 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_deltamic.mesh.closing import closed
+from napari_deltamic.mesh.label_image import continued, solitary, tidied
 from napari_deltamic.mesh.shapes import checked_center, geodesic_sphere, positive_length
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
 
 _EDGES_PER_RADIUS = 6.0
 _FEWEST_VOXELS = 30
+# Mean voxel sizes from a tiny label to the next one from which on it becomes a sphere.
+_SOLITUDE = 3.0
+# Sigma in voxel sizes, below which slanted surfaces show the steps between planes.
+_LEAST_SMOOTHING = 0.7
 
 
 def seed_spheres(
@@ -98,13 +102,14 @@ def seed_from_labels(
     origin: ArrayLike = (0.0, 0.0, 0.0),
     edge_length: float | None = None,
     smoothing: float | None = None,
+    beyond: ArrayLike = 0.0,
 ) -> TriangleMesh:
-    """Return one smooth closed surface per label, as the region of the same number.
+    """Return one smooth mesh of all labels, as regions of the same numbers.
 
-    Each surface encloses the volume of its label's voxels. Holes within a label are filled, and
-    of a label in several pieces the largest is kept. A cell that the border cuts is capped there.
-    Labels of fewer than 30 voxels become spheres. Cells that touch get a surface each, which may
-    overlap a little where both are smoothed.
+    Where labels touch they share one interface, where they do not they get a closed surface each.
+    Each region has the volume of its label's voxels. Holes within a label are filled, and of a
+    label in several pieces the largest is kept. Labels of fewer than 30 voxels become spheres,
+    unless another label is near.
 
     Parameters
     ----------
@@ -118,7 +123,11 @@ def seed_from_labels(
         About how long edges shall be, in um; by default two mean voxel sizes, and at most a third
         of the radius of the ball of equal volume.
     smoothing
-        Sigma of the Gaussian that rounds the voxels off, in um; by default one mean voxel size.
+        Sigma of the Gaussian that rounds the voxels off, in um; by default one mean voxel size,
+        and along an axis with larger voxels at least 0.7 of their size.
+    beyond
+        How far regions that touch the stack's border go on outside of it, in um: one length or
+        (3,). By default a cell that the border cuts is capped there.
 
     Raises
     ------
@@ -131,30 +140,76 @@ def seed_from_labels(
     UserWarning
         If pieces with more than a twentieth of a label's voxels were left out.
     """
-    from scipy.ndimage import find_objects
-
     volume = _checked_labels(labels)
     step = np.asarray(spacing, dtype=np.float64)
     if step.shape != (3,) or not np.isfinite(step).all() or (step <= 0).any():
         raise ValueError(f"spacing: expected three positive voxel sizes in um, got {spacing!r}")
     start = checked_center(origin, "origin")
-    sigma = step.mean() if smoothing is None else positive_length("smoothing", smoothing)
+    if smoothing is None:
+        sigma = np.maximum(step.mean(), _LEAST_SMOOTHING * step)
+    else:
+        sigma = np.full(3, positive_length("smoothing", smoothing))
     if edge_length is not None:
         positive_length("edge_length", edge_length)
+    margin = np.asarray(beyond, dtype=np.float64)
+    if margin.shape not in ((), (3,)) or not np.isfinite(margin).all() or (margin < 0).any():
+        raise ValueError(f"beyond: expected one or three lengths of 0 um or more, got {beyond!r}")
+
     values, compact = np.unique(volume, return_inverse=True)
     if values[-1] == 0:
         raise ValueError("labels: all voxels are 0, so there is nothing to seed")
-    # find_objects numbers from 1 and passes 0 over, so without background all numbers move up.
-    compact = compact.reshape(volume.shape) + (values[0] > 0)
+    # The outside is number 0 even if no voxel has it.
+    compact = compact.reshape(volume.shape).astype(np.int32) + np.int32(values[0] > 0)
     values = values[values > 0]
-    surfaces = []
-    for number, window in enumerate(find_objects(compact), start=1):
-        mask = _largest_piece(compact[window] == number, int(values[number - 1]))
-        corner = start + step * [side.start for side in window]
-        surfaces.append(_label_surface(mask, step, corner, sigma, edge_length))
-    mesh = concatenate(surfaces)
-    regions = np.concatenate([[0], values])
-    return TriangleMesh(mesh.vertices, mesh.faces, regions[mesh.labels])
+    compact = tidied(compact, values)
+    compact, shift = continued(compact, step, np.broadcast_to(margin, 3))
+    mesh = _surfaces(compact, step, start + shift, sigma, edge_length)
+    return TriangleMesh(mesh.vertices, mesh.faces, np.concatenate([[0], values])[mesh.labels])
+
+
+def _surfaces(
+    labels: NDArray[np.int32],
+    spacing: NDArray[np.float64],
+    origin: NDArray[np.float64],
+    smoothing: NDArray[np.float64],
+    edge_length: float | None,
+) -> TriangleMesh:
+    """Return the mesh of labels 1..R."""
+    voxels = np.bincount(labels.ravel())
+    volumes = voxels * float(np.prod(spacing))
+    radii = np.cbrt(0.75 * volumes / np.pi)
+    if edge_length is None:
+        lengths = np.minimum(2.0 * spacing.mean(), radii / 3.0)
+    else:
+        lengths = np.minimum(edge_length, radii)
+    reach = np.ceil(_SOLITUDE * spacing.mean() / spacing).astype(np.int64)
+    meshes = []
+    tiny = np.flatnonzero(voxels[1:] < _FEWEST_VOXELS) + 1
+    alone = list(solitary(labels, reach, tiny))
+    for number in alone:
+        center = origin + spacing * np.argwhere(labels == number).mean(axis=0)
+        length = lengths[number] if edge_length is None else edge_length
+        sphere = sphere_with_edges(center, radii[number], length)
+        growth = np.cbrt(volumes[number] / sphere.volumes()[0])
+        vertices = center + growth * (sphere.vertices - center)
+        meshes.append(TriangleMesh(vertices, sphere.faces, number * sphere.labels))
+    others = np.setdiff1d(np.arange(1, len(voxels)), alone)
+    if len(others):
+        from napari_deltamic.mesh.conforming import conforming_mesh
+
+        number_of = np.zeros(len(voxels), dtype=np.int32)
+        number_of[others] = np.arange(1, len(others) + 1)
+        surface = conforming_mesh(number_of[labels], spacing, origin, smoothing, lengths[others])
+        numbers = np.concatenate([[0], others])
+        meshes.append(TriangleMesh(surface.vertices, surface.faces, numbers[surface.labels]))
+    counts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+    return TriangleMesh(
+        np.concatenate([mesh.vertices for mesh in meshes]),
+        np.concatenate(
+            [mesh.faces + count for mesh, count in zip(meshes, counts[:-1], strict=True)]
+        ),
+        np.concatenate([mesh.labels for mesh in meshes]),
+    )
 
 
 def _checked_labels(labels: ArrayLike) -> NDArray[np.integer]:
@@ -170,65 +225,3 @@ def _checked_labels(labels: ArrayLike) -> NDArray[np.integer]:
     if volume.min() < 0:
         raise ValueError(f"labels: must be 0 (outside) or more, the least is {volume.min()}")
     return volume
-
-
-def _largest_piece(mask: NDArray[np.bool_], value: int) -> NDArray[np.bool_]:
-    from scipy.ndimage import binary_fill_holes, label
-
-    pieces, count = label(mask)
-    if count > 1:
-        sizes = np.bincount(pieces.ravel())[1:]
-        if sizes.max() < 0.95 * sizes.sum():
-            warnings.warn(
-                f"labels: label {value} is in {count} pieces; the largest is kept, "
-                f"{sizes.max() / sizes.sum():.0%} of its voxels",
-                stacklevel=3,
-            )
-        mask = pieces == 1 + int(np.argmax(sizes))
-    return np.asarray(binary_fill_holes(mask))
-
-
-def _label_surface(
-    mask: NDArray[np.bool_],
-    spacing: NDArray[np.float64],
-    corner: NDArray[np.float64],
-    smoothing: float,
-    edge_length: float | None,
-) -> TriangleMesh:
-    voxels = int(mask.sum())
-    volume = voxels * float(np.prod(spacing))
-    radius = float(np.cbrt(0.75 * volume / np.pi))
-    if edge_length is None:
-        edge_length = min(2.0 * float(spacing.mean()), radius / 3.0)
-    if voxels < _FEWEST_VOXELS:
-        center = corner + spacing * np.argwhere(mask).mean(axis=0)
-        surface = sphere_with_edges(center, radius, edge_length)
-    else:
-        from napari_deltamic.mesh.remeshing import remesh
-
-        surface = remesh(_isosurface(mask, spacing, corner, smoothing), edge_length)
-    # The iso-level keeps the volume to a percent or two, and a last scaling to the digit.
-    middle = surface.vertices.mean(axis=0)
-    scale = np.cbrt(volume / surface.volumes()[0])
-    return surface.with_vertices(middle + scale * (surface.vertices - middle))
-
-
-def _isosurface(
-    mask: NDArray[np.bool_],
-    spacing: NDArray[np.float64],
-    corner: NDArray[np.float64],
-    smoothing: float,
-) -> TriangleMesh:
-    from scipy.ndimage import gaussian_filter
-    from skimage.measure import marching_cubes
-
-    sigma = smoothing / spacing
-    pad = np.ceil(3.0 * sigma).astype(int) + 2
-    padded = np.pad(mask.astype(np.float32), [(width, width) for width in pad])
-    smooth = gaussian_filter(padded, sigma, truncate=3.0)
-    # As many voxels lie above the level as the label has.
-    above = smooth.size - int(mask.sum())
-    around = np.partition(smooth.ravel(), [above - 1, above])[above - 1 : above + 1]
-    vertices, faces, _, _ = marching_cubes(smooth, float(around.mean()), spacing=tuple(spacing))
-    vertices = vertices.astype(np.float64) + corner - pad * spacing
-    return closed(TriangleMesh(vertices, faces), stray_fraction=1.0)

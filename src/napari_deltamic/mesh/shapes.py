@@ -196,6 +196,56 @@ def box(lower: ArrayLike, upper: ArrayLike) -> TriangleMesh:
     return TriangleMesh(low + corners * (high - low), faces)
 
 
+def box_grid(
+    lower: ArrayLike,
+    upper: ArrayLike,
+    boxes: tuple[int, int, int] = (2, 2, 2),
+    divisions: int = 1,
+) -> TriangleMesh:
+    """Return a box cut by planes into equal boxes that share their walls, a region each.
+
+    Regions are numbered from 1, along x first and z last.
+
+    Parameters
+    ----------
+    lower, upper
+        (3,) opposite corners in um, (z, y, x).
+    boxes
+        How many there are along z, y and x.
+    divisions
+        Into how many rectangles, of two faces each, a wall is divided along either side.
+
+    Raises
+    ------
+    ValueError
+        If the corners are as :func:`box` refuses them, or a number is less than one.
+    """
+    low, high = box(lower, upper).vertices[[0, -1]]
+    counts = np.asarray(boxes, dtype=np.int64)
+    if counts.shape != (3,) or (counts < 1).any():
+        raise ValueError(f"boxes: expected three whole numbers of one or more, got {boxes!r}")
+    if divisions < 1:
+        raise ValueError(f"divisions: must be one or more, got {divisions}")
+    regions = np.pad(1 + np.arange(counts.prod()).reshape(counts), 1)
+    points = counts * divisions + 1
+    number = np.arange(points.prod()).reshape(points)
+    faces, labels = [], []
+    for axis in range(3):
+        step, right, up = (np.roll((1, 0, 0), axis + turn) for turn in range(3))
+        size = np.where(step, counts + 1, counts * divisions)
+        # The lowest corner of every rectangle in the walls across this axis.
+        rectangle = np.indices(tuple(size)).reshape(3, -1).T
+        corner = np.where(step, rectangle * divisions, rectangle)
+        a, b, c, d = (number[tuple((corner + to).T)] for to in (0 * step, right, right + up, up))
+        faces.append(np.stack([a, b, c, a, c, d], axis=1).reshape(-1, 3))
+        ahead = np.where(step, rectangle, corner // divisions) + 1
+        sides = regions[tuple((ahead - step).T)], regions[tuple(ahead.T)]
+        labels.append(np.repeat(np.stack(sides, axis=1), 2, axis=0))
+    used, compact = np.unique(np.concatenate(faces), return_inverse=True)
+    place = np.stack(np.unravel_index(used, points), axis=1) / (points - 1)
+    return TriangleMesh(low + place * (high - low), compact.reshape(-1, 3), np.concatenate(labels))
+
+
 def geodesic_sphere(frequency: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the unit sphere as (10 n^2 + 2, 3) vertices and (20 n^2, 3) faces, n = frequency.
 

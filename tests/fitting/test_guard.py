@@ -1,0 +1,60 @@
+"""Steps that would lead a surface through itself are shortened."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from napari_deltamic.fitting.guard import Guard
+from napari_deltamic.mesh import TriangleMesh, concatenate, icosphere, self_intersections
+
+
+def walked(mesh: TriangleMesh, step: np.ndarray, steps: int) -> TriangleMesh:
+    farthest = float(np.linalg.norm(step, axis=1).max())
+    guard = Guard(mesh.faces, farthest)
+    vertices = torch.tensor(mesh.vertices)
+    for _ in range(steps):
+        vertices = vertices + guard.allowed(vertices, torch.tensor(step))
+    return mesh.with_vertices(vertices.numpy())
+
+
+def test_two_balls_never_run_into_each_other() -> None:
+    pair = concatenate([icosphere((0, 0, 0), 1.0, 3), icosphere((0, 0, 2.3), 1.0, 3)])
+    towards = np.zeros(pair.vertices.shape)
+    towards[:, 2] = np.where(pair.vertices[:, 2] < 1.15, 0.2, -0.2)
+    free = pair.with_vertices(pair.vertices + 3 * towards)
+    assert len(self_intersections(free)) > 0
+    moved = walked(pair, towards, 12)
+    assert len(self_intersections(moved)) == 0
+    # They did come close, and what is not in each other's way went all the way.
+    left, right = (moved.vertices[pair.vertices[:, 2] < 1.15], moved.vertices)
+    assert 0 < right[pair.vertices[:, 2] > 1.15][:, 2].min() - left[:, 2].max() < 0.1
+    assert left[:, 2].min() > 0.0
+
+
+def test_a_step_that_is_safe_is_left_alone() -> None:
+    ball = icosphere((0, 0, 0), 1.0, 3)
+    guard = Guard(ball.faces, 0.05)
+    step = torch.tensor(0.05 * ball.vertices)
+    assert guard.allowed(torch.tensor(ball.vertices), step) is step
+
+
+def test_no_face_is_turned_over() -> None:
+    ball = icosphere((0, 0, 0), 1.0, 3)
+    # One vertex is pushed far below its neighbours, across the faces beside them.
+    step = np.zeros(ball.vertices.shape)
+    step[50] = 1.2 * (ball.vertices[ball.faces[(ball.faces == 50).any(axis=1)]][0, 1:].mean(axis=0))
+    step[50] -= ball.vertices[50] * 1.3
+    guard = Guard(ball.faces, 1.0)
+    allowed = guard.allowed(torch.tensor(ball.vertices), torch.tensor(step)).numpy()
+    before, _ = ball.face_normals_and_areas()
+    after, _ = ball.with_vertices(ball.vertices + allowed).face_normals_and_areas()
+    assert ((before * after).sum(axis=1) > 0.29).all()
+    assert 0 < np.linalg.norm(allowed[50]) < np.linalg.norm(step[50])
+
+
+def test_steps_between_two_measurements_add_up() -> None:
+    pair = concatenate([icosphere((0, 0, 0), 1.0, 3), icosphere((0, 0, 2.02), 1.0, 3)])
+    towards = np.zeros(pair.vertices.shape)
+    towards[:, 2] = np.where(pair.vertices[:, 2] < 1.01, 0.003, -0.003)
+    assert len(self_intersections(walked(pair, towards, 40))) == 0
