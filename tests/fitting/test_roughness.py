@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from fitting_cases import blocks
 
 from napari_deltamic.fitting import preconditioner
 from napari_deltamic.fitting import roughness as prior_of
-from napari_deltamic.mesh import TriangleMesh, bumpy_sphere, icosphere
+from napari_deltamic.mesh import TriangleMesh, bumpy_sphere, cut_ball, graph_laplacian, icosphere
 
 CPU = torch.device("cpu")
 
@@ -116,3 +117,66 @@ def test_smoother_carries_the_neighbours_along() -> None:
     assert near[0, 0] > far[0, 0]
     assert (far > 0).all()
     assert far.sum(axis=0) == pytest.approx(1.0)
+
+
+def half_balls() -> TriangleMesh:
+    """A ball cut in two: three flat or round surfaces that meet at a ring."""
+    return cut_ball(1.0, 0.0).mesh((0.0, 0.0, 0.0), 0.15)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_ridge_where_regions_meet_is_no_wrinkle(order: int) -> None:
+    mesh = half_balls()
+    offsets = np.linalg.norm(OnArrays(mesh, 1.0, order).offset(mesh.vertices), axis=1)
+    ring = np.unique(mesh.triple_edges)
+    # The mean of all neighbours lies far within the ball.
+    assert offsets[ring].max() < 1.5 * (0.15**2 / 2)
+    everything = graph_laplacian(mesh)
+    means = (everything @ mesh.vertices) / everything.diagonal()[:, None]
+    assert np.linalg.norm(means, axis=1)[ring].min() > 2.0 * offsets[ring].max()
+
+
+def test_lines_bend_on_their_own() -> None:
+    mesh = half_balls()
+    ring = np.unique(mesh.triple_edges)
+    moved = mesh.vertices.copy()
+    moved[ring[0]] += [0.1, 0.0, 0.0]
+    change = OnArrays(mesh, 1.0, 2).offset(moved) - OnArrays(mesh, 1.0, 2).offset(mesh.vertices)
+    touched = np.flatnonzero(np.linalg.norm(change, axis=1) > 1e-12)
+    # Two on either side along the ring, and what is near it on the surfaces.
+    assert np.isin(touched, ring).sum() == 5
+
+
+def test_meeting_points_of_lines_are_free() -> None:
+    mesh = blocks(np.arange(1, 9).reshape(2, 2, 2), 1.0)
+    middle = np.flatnonzero((mesh.vertices == 1.0).all(axis=1))
+    gradient = OnArrays(mesh, 1.0, 1).energy(mesh.vertices)[1]
+    before = OnArrays(mesh, 1.0, 1).offset(mesh.vertices)
+    assert (before[middle] == 0).all()
+    assert np.isfinite(gradient).all()
+
+
+def test_vertices_that_are_not_held_have_no_offset() -> None:
+    ball = icosphere((0, 0, 0), 1.0, 3)
+    held = ball.vertices[:, 0] > 0
+    offset = prior_of.offset_matrix(ball, 2, held) @ ball.vertices
+    assert (offset[~held] == 0).all()
+    assert (np.linalg.norm(offset[held], axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("stiffness", [1e-6, 1e-2, 1.0, 1e3])
+def test_a_stiff_metric_shortens_wrinkles_and_leaves_the_rest(stiffness: float) -> None:
+    ball = icosphere((0, 0, 0), 1.0, 3)
+    soft = preconditioner.smoother(ball, 0.5, CPU)
+    stiff = preconditioner.smoother(ball, 0.5, CPU, stiffness)
+    rng = np.random.default_rng(0)
+    a, b = (torch.tensor(rng.normal(size=ball.vertices.shape)) for _ in range(2))
+    assert float((a * stiff(b)).sum()) == pytest.approx(float((b * stiff(a)).sum()), rel=1e-9)
+    whole = torch.ones_like(a)
+    assert torch.allclose(stiff(whole), whole, atol=1e-6)
+    # Of the finest wrinkles, at the largest eigenvalue of the Laplacian, some ten on this mesh.
+    values, vectors = np.linalg.eigh(graph_laplacian(ball).toarray())
+    finest = torch.tensor(np.repeat(vectors[:, -1:], 3, axis=1))
+    left = float((finest * stiff(finest)).sum() / (finest * soft(finest)).sum())
+    expected = 1.0 / (1.0 + np.sqrt(stiffness) / 0.5 * values[-1]) ** 2
+    assert left == pytest.approx(expected if np.sqrt(stiffness) / 0.5 >= 0.02 else 1.0, rel=1e-6)

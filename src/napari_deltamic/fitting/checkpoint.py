@@ -31,6 +31,7 @@ _SCALARS = (
     "backend",
     "on_voxels",
     "noise",
+    "leg_noise",
 )
 _OPTICS = ("planned", "base", "last", "now")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")

@@ -1,7 +1,7 @@
 """What keeps a surface from running through itself: steps end before faces can meet.
 
 Every vertex has room to move in which no face can reach one that is no neighbour of it. Faces that
-are neighbours may still fold over one another, so no face may turn far in one step either. Faces that
+are neighbours may still fold over one another, so no face may turn far in one step either. Those that
 cross already are left alone, for the way out may lead through.
 """
 

@@ -84,6 +84,7 @@ def step(
     memory: Memory,
     smooth: Smoother,
     farthest: float,
+    allowed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda _, step: step,
 ) -> tuple[torch.Tensor, Evaluation] | None:
     """Take one step downhill; None if there is none.
 
@@ -101,6 +102,8 @@ def step(
         The metric.
     farthest
         Largest displacement of a vertex in um.
+    allowed
+        Returns what may be done of a step at a position.
     """
     while True:
         # Vectors of a mesh are short, and torch's threads would rather wait than work.
@@ -111,6 +114,7 @@ def step(
                 direction = direction * (_FIRST_STEP * farthest / longest)
             elif longest > farthest:
                 direction = direction * (farthest / longest)
+            direction = allowed(position, direction)
             slope = float(_dot(direction, here.gradient))
         length = 1.0
         for _ in range(_TRIALS if slope < 0 else 0):

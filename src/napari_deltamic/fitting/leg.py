@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_deltamic.fitting import lbfgs
 from napari_deltamic.fitting.brightness import solve_brightness
 from napari_deltamic.fitting.densities import Topology, topology_of
+from napari_deltamic.fitting.guard import Guard
 from napari_deltamic.fitting.learning import View, linearised, settled
 from napari_deltamic.fitting.learning import image_noise as noise_of_image
 from napari_deltamic.fitting.misfit import Evaluation, Variations, evaluate
@@ -44,10 +46,14 @@ _RENEWAL = 10
 _NOISIER = 30.0
 # Shifts of the surface that are tried when optics join, in units of 1 / cutoff.
 _OFFSETS = (-0.4, -0.2, -0.1, 0.1, 0.2)
+# Total blur of data whose spectrum has fallen to a hundredth at the cutoff, in units of 1 / cutoff.
+_BLUR_AT_CUTOFF = 0.48
+# Of a vertex inside a surface.
+_NEIGHBOURS = 6
 # The plateau is judged over this many iterations.
 _WINDOW = 10
 # Components of the data to a vertex from which on most of the loss is noise.
-_DATA_A_VERTEX = 40.0
+_DATA_A_VERTEX = 10.0
 # A loss this small is rounding and the mesh's facets, not noise; falling below it is no gain.
 _LOSS_FLOOR = 1e-5
 
@@ -67,6 +73,17 @@ def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> boo
     last = stack.spacing * (np.array(stack.shape) - 1)
     reach = psf.extent() / 2
     return bool((mesh.vertices < reach).any() or (mesh.vertices > last - reach).any())
+
+
+def in_sight(mesh: TriangleMesh, prepared: PreparedFit) -> NDArray[np.bool_]:
+    """Return (V,) which vertices send light into the stack.
+
+    Where an object goes on beyond the border nothing is known, and nothing is to be held.
+    """
+    stack, reach = prepared.stack, prepared.psf.extent()
+    last = stack.spacing * (np.array(stack.shape) - 1)
+    inside = (mesh.vertices >= -reach) & (mesh.vertices <= last + reach)
+    return np.asarray(inside.all(axis=1))
 
 
 def leg_problem(progress: Progress, prepared: PreparedFit, stage: Stage) -> Problem:
@@ -105,6 +122,7 @@ def run_leg(
     objective, smooth = yield from _begun(progress, prepared, stage)
     vertices = torch.tensor(progress.mesh.vertices, device=objective.topology.faces.device)
     # With far more data than vertices most of the loss is noise, and gains are a small part.
+    allowed = _guard(progress, _FARTHEST / stage.cutoff)
     share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / objective.problem.size)
     while not (reason := _ended(progress, prepared, longest, tolerance, share)):
         if progress.leg_iteration % _RENEWAL == 0:
@@ -117,6 +135,7 @@ def run_leg(
             progress.memory,
             smooth,
             _FARTHEST / stage.cutoff,
+            allowed,
         )
         if taken is None:
             reason = "found no step that lowers the loss any more"
@@ -178,6 +197,35 @@ class _Objective:
             self.problem = self.problem.attenuated(solved.attenuation)
 
 
+def metric(
+    progress: Progress, prepared: PreparedFit, stage: Stage, device: torch.device
+) -> Smoother:
+    """Return the metric of a leg's steps."""
+    mesh = progress.mesh
+    reach = prepared.settings.smoothing / stage.cutoff / stage.edge_length
+    # The curvature of the misfit of a blurred membrane, shared out to the vertices.
+    data = (stage.cutoff / _BLUR_AT_CUTOFF) ** 2 / len(mesh.vertices)
+    prior = 2.0 * progress.leg_noise / stage.offset_width**2
+    stiffness = prior / data / _NEIGHBOURS ** (2 * stage.roughness_order)
+    return smoother(mesh, reach**2, device, stiffness if stage.roughness_order == 2 else 0.0)
+
+
+def _guard(
+    progress: Progress, farthest: float
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return what keeps steps from leading a surface through itself.
+
+    A free surface that starts far from its object finds it through states that cross: there the
+    first stage leaves it alone, and any other until it has parted. Regions that touch start near
+    theirs, and would not part again.
+    """
+    mesh = progress.mesh
+    guard = Guard(mesh.faces, farthest)
+    if not mesh.has_contacts and (progress.stage == 0 or guard.crossing(mesh.vertices)):
+        return lambda position, step: step
+    return guard.allowed
+
+
 def _begun(
     progress: Progress, prepared: PreparedFit, stage: Stage
 ) -> Generator[bool, None, tuple[_Objective, Smoother]]:
@@ -186,10 +234,10 @@ def _begun(
     problem = leg_problem(progress, prepared, stage)
     device = problem.transform.device
     yield False
-    reach = prepared.settings.smoothing / stage.cutoff / stage.edge_length
-    smooth = smoother(mesh, reach**2, device)
+    smooth = metric(progress, prepared, stage, device)
     yield False
-    prior = roughness(mesh, stage.offset_width, stage.roughness_order, device)
+    width, order = stage.offset_width, stage.roughness_order
+    prior = roughness(mesh, width, order, device, in_sight(mesh, prepared))
     topology = topology_of(mesh, device)
     box, spacing = prepared.box, prepared.stack.spacing
     apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
@@ -214,8 +262,9 @@ def _renew(
     the last yield.
     """
     progress, noise = objective.progress, objective.progress.noise
-    # Early on the misfit is shape that is yet to be found, not noise.
-    if progress.here is not None and progress.leg_iteration and (progress.stage or progress.leg):
+    # Early on the misfit is shape that is yet to be found, not noise, unless most is known.
+    is_near = progress.stage or progress.leg or progress.mesh.has_contacts
+    if progress.here is not None and progress.leg_iteration and is_near:
         noise = progress.here.loss / objective.problem.size
     if objective.image_noise is not None:
         # Not so strong a prior that it flattens what a wrong PSF leaves, nor so weak that the

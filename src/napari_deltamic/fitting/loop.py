@@ -231,7 +231,7 @@ def _begin_leg(
     if learns and progress.leg:
         raw = prepared.expected if progress.optics is None else progress.optics.now
         progress.optics = Optics(raw, raw, raw, raw)
-    progress.leg_losses = []
+    progress.leg_losses, progress.leg_noise = [], progress.noise
     progress.memory.forget()
     progress.begun = True
 
@@ -279,7 +279,8 @@ def _result(prepared: PreparedFit, progress: Progress, reason: str, stopped: boo
     intensities = prepared.in_units(progress.brightness)
     ended = prepared.psf_of(None if progress.optics is None else progress.optics.now)
     optics = learned_quantities(prepared, progress)
-    doubtful = [] if stopped else doubts(mesh, intensities) + optics_doubts(optics)
+    resolution = 0.5 / prepared.plan[-1].cutoff
+    doubtful = [] if stopped else doubts(mesh, intensities, resolution) + optics_doubts(optics)
     return FitResult(
         mesh=mesh,
         image=prepared._replace(psf=ended).rendering(mesh, intensities, progress.backend),

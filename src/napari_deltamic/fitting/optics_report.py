@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.densities import Brightness, topology_of
 from napari_deltamic.fitting.learning import linearised
-from napari_deltamic.fitting.leg import leg_problem
+from napari_deltamic.fitting.leg import in_sight, leg_problem
 from napari_deltamic.fitting.preconditioner import smoother
 from napari_deltamic.fitting.prepared_fit import PreparedFit
 from napari_deltamic.fitting.problem import (
@@ -111,7 +111,8 @@ def standard_errors(
     yield
     vertices = torch.tensor(mesh.vertices, device=device)
     brightness = progress.brightness
-    prior = roughness(mesh, stage.offset_width, stage.roughness_order, device)
+    width, order = stage.offset_width, stage.roughness_order
+    prior = roughness(mesh, width, order, device, in_sight(mesh, prepared))
     reach = prepared.settings.smoothing / stage.cutoff / stage.edge_length
     smooth = smoother(mesh, reach**2, device)
     yield

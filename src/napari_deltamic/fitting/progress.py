@@ -63,7 +63,8 @@ class Progress:
     mesh is ready, and ``reason`` why the leg before ended. ``on_voxels`` says whether the leg's
     misfit is taken on the voxels; ``anchor`` is the vertices and the brightness that their weights
     come from. ``here`` is the misfit at the mesh, and ``noise`` what one component of the data adds
-    to it. ``optics`` are the learned quantities, once they have joined.
+    to it; ``leg_noise`` is that when the leg began. ``optics`` are the learned quantities, once they
+    have joined.
     """
 
     mesh: TriangleMesh
@@ -81,6 +82,7 @@ class Progress:
     memory: Memory = field(default_factory=Memory)
     optics: Optics | None = None
     noise: float = 0.0
+    leg_noise: float = 0.0
     leg_losses: list[float] = field(default_factory=list)
     loss_history: list[float] = field(default_factory=list)
     stage_starts: list[int] = field(default_factory=list)

@@ -30,6 +30,9 @@ _COARSEST_EDGE = 0.25
 # radius of curvature is 1 / cutoff; for the first and the last stage; measured.
 _BENDS = (0.08, 0.02)
 _LAST_BEND = 0.007
+# The same of regions that touch, for the first stages. They start near their place, where offsets
+# from the neighbours' own are held from the start: others would flatten what is merely round.
+_TOUCHING_BENDS = (0.02, 0.007)
 
 
 class Stage(NamedTuple):
@@ -92,10 +95,12 @@ def stages(
         edge = max(edge, finest) if position < 1 or settings.edge_length is None else finest
         blur = 0.0 if position == 1 and settings.noise == "poisson" else _BLUR / cutoff
         final = position == 1
-        bend = _LAST_BEND if final else _BENDS[0] + (_BENDS[1] - _BENDS[0]) * position
+        bends = _TOUCHING_BENDS if mesh.has_contacts else _BENDS
+        bend = _LAST_BEND if final else bends[0] + (bends[1] - bends[0]) * position
         width = bend * cutoff * edge**2
         kept = int(band[0]), int(band[1]), int(band[2])
-        result.append(Stage(cutoff, kept, blur, edge, width, 2 if final else 1))
+        order = 2 if final or mesh.has_contacts else 1
+        result.append(Stage(cutoff, kept, blur, edge, width, order))
     return result
 
 

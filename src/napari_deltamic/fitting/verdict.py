@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.mesh import TriangleMesh, self_intersections
+from napari_deltamic.mesh.topology import edge_use
 
 # A region this small beside the largest has collapsed.
 _VANISHED = 1e-3
 
 
-def doubts(mesh: TriangleMesh, intensities: Intensities) -> list[str]:
+def doubts(mesh: TriangleMesh, intensities: Intensities, resolution: float) -> list[str]:
     """Return sentences on what is doubtful in a result; the search takes seconds on large meshes.
 
     Parameters
@@ -21,12 +24,14 @@ def doubts(mesh: TriangleMesh, intensities: Intensities) -> list[str]:
         The fitted mesh.
     intensities
         Its brightness.
+    resolution
+        Length in um of the finest detail that the image shows.
     """
-    found = _crossings(mesh)
+    found = _crossings(mesh) + _partings(mesh, resolution)
     volumes = mesh.volumes()
-    largest = float(volumes.max())
+    least = max(_VANISHED * float(volumes.max()), _ball(resolution))
     for region, volume in zip(mesh.regions, volumes, strict=True):
-        if volume < _VANISHED * largest:
+        if volume < least:
             found.append(
                 f"region {region} has all but vanished; the image may hold nothing at its seed"
             )
@@ -38,6 +43,56 @@ def doubts(mesh: TriangleMesh, intensities: Intensities) -> list[str]:
                 "is the label right, and does the seed lie on the object?"
             )
     return found
+
+
+def _ball(diameter: float) -> float:
+    return float(np.pi / 6.0 * diameter**3)
+
+
+def _partings(mesh: TriangleMesh, resolution: float) -> list[str]:
+    """Return a sentence for each contact that is too small to be seen.
+
+    Where cells exchange neighbours their contact shrinks to a point, from which another grows
+    between the two that come to touch. A mesh keeps its contacts, so it stops at the point.
+    """
+    if not mesh.has_contacts:
+        return []
+    sentences = []
+    around = None
+    for pair, area in zip(mesh.interfaces, mesh.interface_areas(), strict=True):
+        if pair[0] == 0 or area >= resolution**2:
+            continue
+        around = _regions_at_lines(mesh) if around is None else around
+        beside = {one for regions in around if set(pair) <= regions for one in regions}
+        beside -= {int(one) for one in pair}
+        strangers = [
+            (one, two)
+            for one, two in combinations(sorted(beside), 2)
+            if two not in mesh.neighbours(one)
+        ]
+        instead = ""
+        if strangers:
+            one, two = strangers[0]
+            instead = f"; regions {one} and {two} may touch there instead"
+        first, second = pair
+        sentences.append(
+            f"the contact of regions {first} and {second} has shrunk to {area:.2g} um^2, less "
+            f"than the image resolves: they may have parted{instead}; "
+            "check the labels there and seed them anew"
+        )
+    return sentences
+
+
+def _regions_at_lines(mesh: TriangleMesh) -> list[set[int]]:
+    """Return the sets of regions, outside included, that meet along lines."""
+    use = edge_use(mesh.faces)
+    at_line = (use.face_count >= 3)[use.face_edges]
+    edge = np.repeat(use.face_edges[at_line], 2)
+    region = np.repeat(mesh.labels[:, None], 3, axis=1)[at_line].ravel()
+    pairs = np.unique(np.stack([edge, region], axis=1), axis=0)
+    starts = np.flatnonzero(np.diff(pairs[:, 0])) + 1
+    meeting = {tuple(regions.tolist()) for regions in np.split(pairs[:, 1], starts)}
+    return [set(regions) for regions in sorted(meeting)]
 
 
 def _crossings(mesh: TriangleMesh) -> list[str]:
