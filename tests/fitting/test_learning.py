@@ -173,21 +173,23 @@ def test_bounds_are_kept_and_named() -> None:
 
 
 def test_widths_that_the_image_does_not_show_are_named() -> None:
-    # A small ball in much noise: its volume shows, its edge hardly.
+    # A small ball in much noise: its volume shows, its edge here and there.
     centre = (1.15, 1.15, 1.15)
     image = render(
         icosphere(centre, 0.7, 4), GaussianPSF(0.1), (24,) * 3, SPACING, **brightness_of("interior")
     )
-    noisy = gaussian_noise(image, 10.0 * float(image.std()), seed=0)
+    noisy = gaussian_noise(image, 4.0 * float(image.std()), seed=0)
     seed = icosphere(centre, 0.6, 2)
     scene = Scene(ImageStack(noisy, SPACING), seed, GaussianPSF(0.1), seed)
     settings = FitSettings(label="interior", stages=2, max_iterations=40, learn=("sigma",))
     result = scene.fit(settings)
-    assert not any(one.determined for one in result.optics)
+    unknown = [one for one in result.optics if not one.determined]
+    assert len(unknown) == 2
     (named,) = [text for text in result.warnings if text.startswith("the image does not determine")]
-    assert all(one.name in named for one in result.optics)
-    # Who learns nothing keeps the doubt there was.
     for one in result.optics:
+        assert (one.name in named) == (one in unknown)
+    # Who learns nothing keeps the doubt there was.
+    for one in unknown:
         assert 0.25 < one.standard_error / one.value < 0.6
 
 

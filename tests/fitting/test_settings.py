@@ -17,7 +17,9 @@ OTHER = FitSettings(
     smoothing=1.5,
     remesh=False,
     fit_background=False,
+    fit_attenuation=True,
     learn=("sigma", "na"),
+    standard_errors=True,
     backend="cpu",
 )
 

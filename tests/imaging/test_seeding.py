@@ -147,3 +147,24 @@ def test_single_objects_in_real_stacks_are_found(name, options, count):
     mesh = seed_from_image(read_stack(fetch(name), **options))
     assert len(mesh.regions) == count
     assert mesh.is_closed
+
+
+def test_marked_objects_are_cut_apart_and_no_other_is_kept():
+    stack = noisy_stack(
+        balls([(10, 8, 5), (10, 8, 8.6), (4, 3, 13)], [2.8, 2.8, 1.5]), origin=(1.0, 2.0, 3.0)
+    )
+    points = np.array([(10, 8, 9.5), (10, 8, 4)]) + stack.origin
+    labels = label_image(stack, markers=points)
+    assert np.unique(labels).tolist() == [0, 1, 2]
+    assert labels[20, 32, 38] == 1
+    assert labels[20, 32, 16] == 2
+    mesh = seed_from_image(stack, markers=points[:1])
+    assert list(mesh.regions) == [1]
+
+
+def test_marks_beside_the_objects_are_refused():
+    stack = noisy_stack(balls([(10, 8, 8)], [3.0]))
+    with pytest.raises(ValueError, match=r"markers: 1 of 2 lie on no object.*number 2"):
+        label_image(stack, markers=[(10, 8, 8), (2, 2, 2)])
+    with pytest.raises(ValueError, match=r"min_size: every marked object is kept"):
+        label_image(stack, markers=[(10, 8, 8)], min_size=2.0)

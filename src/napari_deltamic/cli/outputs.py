@@ -59,12 +59,13 @@ def write_fit(
         If the directory or a file cannot be written.
     """
     from napari_deltamic.cli.picture import draw_fit
+    from napari_deltamic.fitting.result_tables import write_result_tables
     from napari_deltamic.imaging import write_stack
 
     directory.mkdir(parents=True, exist_ok=True)
     write_mesh_files(directory, result.mesh)
     write_stack(directory / "rendering.ome.tif", result.image, stack.spacing)
-    write_measures(directory / "measures.csv", result.mesh)
+    write_result_tables(directory, result)
     write_json(directory / "fit.json", {**(facts or {}), **fit_facts(stack, result)})
     with replacing(directory / "picture.png") as name:
         draw_fit(stack, result).savefig(name, dpi=130)
@@ -99,6 +100,7 @@ def fit_facts(stack: ImageStack, result: FitResult) -> dict[str, Any]:
             "membrane_per_um2": result.intensities.membrane.tolist(),
             "interior_per_um3": result.intensities.interior.tolist(),
             "background": float(result.intensities.background),
+            "attenuation_per_um": float(result.intensities.attenuation),
         },
         "stack": {
             "shape": list(stack.shape),

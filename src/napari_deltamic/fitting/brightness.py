@@ -109,9 +109,16 @@ class _Light:
             modes = problem.transform(positions, topology.faces, *parts)
             return problem.project(modes * problem.transfer)
 
-        tables = (table.cpu().numpy() for table in topology[1:])
-        counts = len(brightness.membrane), len(brightness.interior)
-        return cls(problem, *tables, *counts, render)
+        interface, inner_region, outer_region = (table.cpu().numpy() for table in topology[1:])
+        return cls(
+            problem,
+            interface,
+            inner_region,
+            outer_region,
+            len(brightness.membrane),
+            len(brightness.interior),
+            render,
+        )
 
     @property
     def count(self) -> int:
@@ -250,4 +257,5 @@ def _factors(columns: list[Vector], rest: Vector) -> list[float]:
     gram = np.array([[float(inner(a, b)) for b in columns] for a in columns])
     moments = np.array([float(inner(a, rest)) for a in columns])
     bound = np.full(len(columns), np.inf)
-    return bounded_minimum(gram, moments, -bound, bound).tolist()
+    found: list[float] = bounded_minimum(gram, moments, -bound, bound).tolist()
+    return found

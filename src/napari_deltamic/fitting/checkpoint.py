@@ -33,6 +33,7 @@ _SCALARS = (
     "noise",
     "leg_noise",
 )
+_PLACES = ("leg_start", "cleared")
 _OPTICS = ("planned", "base", "last", "now")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")
 
@@ -66,6 +67,9 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         "membrane": progress.brightness.membrane,
         "interior": progress.brightness.interior,
     }
+    for name in _PLACES:
+        if getattr(progress, name) is not None:
+            arrays[name] = getattr(progress, name)
     if progress.here is not None:
         meta["loss"], meta["penalty"] = progress.here.loss, progress.here.penalty
         arrays["gradient"] = progress.here.gradient.cpu().numpy()
@@ -135,6 +139,8 @@ def _progress(meta: dict[str, Any], arrays: dict[str, Any]) -> Progress:
         brightness,
         **{name: meta[name] for name in (*_SCALARS, *_HISTORIES)},
     )
+    for name in _PLACES:
+        setattr(progress, name, arrays.get(name))
     if "gradient" in arrays:
         progress.here = Evaluation(
             meta["loss"], torch.from_numpy(arrays["gradient"]), brightness, meta["penalty"]

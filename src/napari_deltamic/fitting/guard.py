@@ -1,8 +1,8 @@
 """What keeps a surface from running through itself: steps end before faces can meet.
 
-Every vertex has room to move in which no face can reach one that is no neighbour of it. Faces that
-are neighbours may still fold over one another, so no face may turn far in one step either. Those that
-cross already are left alone, for the way out may lead through.
+Every vertex has room to move in which no face can reach one that is no neighbour of it. Those that
+are neighbours may still fold over one another, so no face may turn far in one step either. Where
+faces cross already they are left alone, for the way out may lead through.
 """
 
 from __future__ import annotations
@@ -34,14 +34,23 @@ class Guard:
         (F, 3) vertex indices.
     farthest
         Longest step of a vertex that will be asked for, in um.
+    anchor
+        (V, 3) where the room was last measured, of an earlier guard that this one goes on from.
+
+    Attributes
+    ----------
+    anchor
+        The same of this one.
     """
 
-    def __init__(self, faces: NDArray[np.int64], farthest: float) -> None:
+    def __init__(
+        self, faces: NDArray[np.int64], farthest: float, anchor: Array | None = None
+    ) -> None:
         self._faces = faces
         self._reach = (1.0 + _LEAST) * 2.0 * farthest / _SHARE
-        self._anchor = np.empty((0, 3))
-        self._room = np.empty(0)
+        self.anchor = anchor
         self._crossed = np.empty(0, np.bool_)
+        self._room = np.empty(0) if anchor is None else self._measured(anchor)
 
     def crossing(self, vertices: Array) -> bool:
         """Return whether any faces cross."""
@@ -65,11 +74,11 @@ class Guard:
 
     def _within_room(self, here: Array, move: Array) -> Array:
         length = _lengths(move)
-        if len(self._anchor) == len(here):
-            used = _lengths(here - self._anchor)
+        if self.anchor is not None:
+            used = _lengths(here - self.anchor)
             if (used + length <= self._room).all():
                 return np.ones(len(here))
-        self._anchor, self._room = here.copy(), self._measured(here)
+        self.anchor, self._room = here.copy(), self._measured(here)
         factor = np.minimum(1.0, self._room / np.maximum(length, 1e-300))
         return self._shared(factor)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -122,7 +122,8 @@ def run_leg(
     objective, smooth = yield from _begun(progress, prepared, stage)
     vertices = torch.tensor(progress.mesh.vertices, device=objective.topology.faces.device)
     # With far more data than vertices most of the loss is noise, and gains are a small part.
-    allowed = _guard(progress, _FARTHEST / stage.cutoff)
+    guard = _guard(progress, _FARTHEST / stage.cutoff)
+    allowed = guard.allowed if guard is not None else _anything
     share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / objective.problem.size)
     while not (reason := _ended(progress, prepared, longest, tolerance, share)):
         if progress.leg_iteration % _RENEWAL == 0:
@@ -141,11 +142,12 @@ def run_leg(
             reason = "found no step that lowers the loss any more"
             break
         vertices, progress.here = taken
+        progress.cleared = None if guard is None else guard.anchor
         progress.mesh = progress.mesh.with_vertices(vertices.cpu().numpy())
         progress.brightness = progress.here.brightness
         if progress.optics is not None:
             progress.optics = progress.optics.moved(progress.here.shift)
-        progress.leg_losses.append(progress.here.loss)
+        progress.leg_losses.append(progress.here.objective)
         progress.loss_history.append(progress.here.loss)
         progress.leg_iteration += 1
         progress.iteration += 1
@@ -210,20 +212,22 @@ def metric(
     return smoother(mesh, reach**2, device, stiffness if stage.roughness_order == 2 else 0.0)
 
 
-def _guard(
-    progress: Progress, farthest: float
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return what keeps steps from leading a surface through itself.
+def _anything(position: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    return step
+
+
+def _guard(progress: Progress, farthest: float) -> Guard | None:
+    """Return what keeps steps from leading a surface through itself, if anything shall.
 
     A free surface that starts far from its object finds it through states that cross: there the
     first stage leaves it alone, and any other until it has parted. Regions that touch start near
     theirs, and would not part again.
     """
-    mesh = progress.mesh
-    guard = Guard(mesh.faces, farthest)
+    mesh = progress.leg_mesh
+    guard = Guard(mesh.faces, farthest, progress.cleared)
     if not mesh.has_contacts and (progress.stage == 0 or guard.crossing(mesh.vertices)):
-        return lambda position, step: step
-    return guard.allowed
+        return None
+    return guard
 
 
 def _begun(
@@ -237,7 +241,8 @@ def _begun(
     smooth = metric(progress, prepared, stage, device)
     yield False
     width, order = stage.offset_width, stage.roughness_order
-    prior = roughness(mesh, width, order, device, in_sight(mesh, prepared))
+    started = progress.leg_mesh
+    prior = roughness(started, width, order, device, in_sight(started, prepared))
     topology = topology_of(mesh, device)
     box, spacing = prepared.box, prepared.stack.spacing
     apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
@@ -291,7 +296,7 @@ def _renew(
         )
     if before is not None:
         # Only what steps gain counts for the plateau, not a change of the weights.
-        change = progress.here.loss - before.loss
+        change = progress.here.objective - before.objective
         progress.leg_losses = [loss + change for loss in progress.leg_losses]
     return vertices
 

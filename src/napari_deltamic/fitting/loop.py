@@ -182,6 +182,13 @@ def _states(prepared: PreparedFit, progress: Progress) -> Generator[FitState | N
         planned = prepared.with_optics(progress.optics.planned)
         errors = yield from standard_errors(planned, progress, planned.plan[-1])
         progress.optics = progress.optics._replace(deviation=errors)
+    if settings.standard_errors and progress.errors is None:
+        # Not needed otherwise, and slow to load.
+        from napari_deltamic.fitting.shape_errors import shape_errors
+
+        raw = None if progress.optics is None else progress.optics.planned
+        planned = prepared.with_optics(raw)
+        progress.errors = yield from shape_errors(planned, progress, planned.plan[-1])
     return f"the last stage {progress.reason}"
 
 
@@ -232,6 +239,7 @@ def _begin_leg(
         raw = prepared.expected if progress.optics is None else progress.optics.now
         progress.optics = Optics(raw, raw, raw, raw)
     progress.leg_losses, progress.leg_noise = [], progress.noise
+    progress.leg_start, progress.cleared = mesh.vertices, None
     progress.memory.forget()
     progress.begun = True
 
@@ -293,4 +301,5 @@ def _result(prepared: PreparedFit, progress: Progress, reason: str, stopped: boo
         warnings=progress.warnings + doubtful,
         psf=ended,
         optics=optics,
+        errors=progress.errors,
     )

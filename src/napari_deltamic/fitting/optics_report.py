@@ -112,7 +112,8 @@ def standard_errors(
     vertices = torch.tensor(mesh.vertices, device=device)
     brightness = progress.brightness
     width, order = stage.offset_width, stage.roughness_order
-    prior = roughness(mesh, width, order, device, in_sight(mesh, prepared))
+    started = progress.leg_mesh
+    prior = roughness(started, width, order, device, in_sight(started, prepared))
     reach = prepared.settings.smoothing / stage.cutoff / stage.edge_length
     smooth = smoother(mesh, reach**2, device)
     yield

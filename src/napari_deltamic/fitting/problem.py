@@ -82,7 +82,7 @@ class Problem:
     def depths(self) -> NDArray[np.float64]:
         """(Z,) depth of the planes below the first, in um, where the problem is on the voxels."""
         assert self.voxels is not None
-        return np.arange(len(self.voxels.data)) * self.transform.spacing[0]
+        return np.asarray(np.arange(len(self.voxels.data)) * self.transform.spacing[0])
 
     @property
     def depth(self) -> float:

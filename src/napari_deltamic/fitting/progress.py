@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.lbfgs import Memory
 from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.mesh import TriangleMesh
+
+if TYPE_CHECKING:
+    from napari_deltamic.fitting.shape_errors import ShapeErrors
 
 # Of the prior's width: a quantity that moves by less while the mesh settles has settled too.
 _STILL = 4e-3
@@ -63,8 +66,9 @@ class Progress:
     mesh is ready, and ``reason`` why the leg before ended. ``on_voxels`` says whether the leg's
     misfit is taken on the voxels; ``anchor`` is the vertices and the brightness that their weights
     come from. ``here`` is the misfit at the mesh, and ``noise`` what one component of the data adds
-    to it; ``leg_noise`` is that when the leg began. ``optics`` are the learned quantities, once they
-    have joined.
+    to it; ``leg_noise`` is that when the leg began. ``optics`` are the learned quantities, once
+    they have joined, and ``errors`` comes last of all; no checkpoint holds it. ``leg_start`` is the
+    vertices that the leg began with, ``cleared`` those where its guard last looked about.
     """
 
     mesh: TriangleMesh
@@ -81,12 +85,20 @@ class Progress:
     on_voxels: bool = False
     memory: Memory = field(default_factory=Memory)
     optics: Optics | None = None
+    errors: ShapeErrors | None = None
+    leg_start: NDArray[np.float64] | None = None
+    cleared: NDArray[np.float64] | None = None
     noise: float = 0.0
     leg_noise: float = 0.0
     leg_losses: list[float] = field(default_factory=list)
     loss_history: list[float] = field(default_factory=list)
     stage_starts: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def leg_mesh(self) -> TriangleMesh:
+        """The mesh that the leg began with."""
+        return self.mesh if self.leg_start is None else self.mesh.with_vertices(self.leg_start)
 
     def to(self, device: torch.device) -> None:
         """Move what a leg computes with to a device."""

@@ -96,6 +96,12 @@ class FitSettings(BaseModel):
         description="Quantities of the PSF that are fitted too once the shape has settled, such as "
         "sigma, na or zernike. Each stays near the value given where the image says no more.",
     )
+    standard_errors: bool = Field(
+        False,
+        title="Standard errors",
+        description="Work out how certain vertices, volumes, areas and brightness are, once the "
+        "fit has settled. For a large embryo that takes about as long as the fit.",
+    )
     backend: Literal["auto", "cpu", "cuda"] = Field(
         "auto", title="Backend", description="What computes the mesh Fourier transform."
     )

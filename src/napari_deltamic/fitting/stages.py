@@ -27,12 +27,11 @@ _FINEST_EDGE = 1.25
 # Longest edge that may be asked for, as a part of an object's size: some 120 faces for a ball.
 _COARSEST_EDGE = 0.25
 # Likely offset of a vertex from its neighbours' mean, as a fraction of that of a surface whose
-# radius of curvature is 1 / cutoff; for the first and the last stage; measured.
-_BENDS = (0.08, 0.02)
-_LAST_BEND = 0.007
-# The same of regions that touch, for the first stages. They start near their place, where offsets
-# from the neighbours' own are held from the start: others would flatten what is merely round.
-_TOUCHING_BENDS = (0.02, 0.007)
+# radius of curvature is 1 / cutoff; towards the first and the last stage, and in that. Measured.
+_BENDS = (0.08, 0.02, 0.003)
+# The same of regions that touch. They start near their place, where offsets from the neighbours'
+# own are held from the start: others would flatten what is merely round.
+_TOUCHING_BENDS = (0.01, 0.003, 0.002)
 
 
 class Stage(NamedTuple):
@@ -96,7 +95,7 @@ def stages(
         blur = 0.0 if position == 1 and settings.noise == "poisson" else _BLUR / cutoff
         final = position == 1
         bends = _TOUCHING_BENDS if mesh.has_contacts else _BENDS
-        bend = _LAST_BEND if final else bends[0] + (bends[1] - bends[0]) * position
+        bend = bends[2] if final else bends[0] + (bends[1] - bends[0]) * position
         width = bend * cutoff * edge**2
         kept = int(band[0]), int(band[1]), int(band[2])
         order = 2 if final or mesh.has_contacts else 1

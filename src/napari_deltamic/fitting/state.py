@@ -13,6 +13,7 @@ from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.mesh import TriangleMesh
 
 if TYPE_CHECKING:
+    from napari_deltamic.fitting.shape_errors import ShapeErrors
     from napari_deltamic.optics import PSF
 
 
@@ -124,6 +125,9 @@ class FitResult:
         The PSF that the fit ended with; the given one if nothing was to be learned.
     optics
         What was learned of each of its quantities.
+    errors
+        Standard errors of the shape and of the brightness, if the settings ask for them and the fit
+        was not stopped before they were known.
     """
 
     mesh: TriangleMesh
@@ -136,3 +140,4 @@ class FitResult:
     warnings: list[str]
     psf: PSF
     optics: list[LearnedQuantity] = field(default_factory=list)
+    errors: ShapeErrors | None = None

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 from napari_deltamic.imaging.stack import ImageStack
 
 if TYPE_CHECKING:
+    from napari_deltamic.imaging.embryo_movie import Division as Division
+    from napari_deltamic.imaging.embryo_movie import EmbryoMovie as EmbryoMovie
+    from napari_deltamic.imaging.embryo_movie import make_embryo_movie as make_embryo_movie
+    from napari_deltamic.imaging.embryos import Embryo as Embryo
+    from napari_deltamic.imaging.embryos import make_embryo as make_embryo
     from napari_deltamic.imaging.local_data import DATASETS as DATASETS
     from napari_deltamic.imaging.local_data import Dataset as Dataset
     from napari_deltamic.imaging.local_data import data_folder as data_folder
     from napari_deltamic.imaging.local_data import fetch as fetch
+    from napari_deltamic.imaging.membranes import automatic_markers as automatic_markers
+    from napari_deltamic.imaging.membranes import membrane_labels as membrane_labels
     from napari_deltamic.imaging.noise import estimate_background as estimate_background
     from napari_deltamic.imaging.noise import estimate_noise as estimate_noise
     from napari_deltamic.imaging.noise import gaussian_noise as gaussian_noise
@@ -28,10 +35,17 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging.seeding import seed_from_image as seed_from_image
 
 _MODULE_OF = {
+    "Division": "embryo_movie",
+    "EmbryoMovie": "embryo_movie",
+    "make_embryo_movie": "embryo_movie",
+    "Embryo": "embryos",
+    "make_embryo": "embryos",
     "DATASETS": "local_data",
     "Dataset": "local_data",
     "data_folder": "local_data",
     "fetch": "local_data",
+    "automatic_markers": "membranes",
+    "membrane_labels": "membranes",
     "estimate_background": "noise",
     "estimate_noise": "noise",
     "gaussian_noise": "noise",

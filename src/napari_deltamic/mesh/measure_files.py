@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from numpy.typing import ArrayLike
 
 from napari_deltamic.mesh import contacts, junctions, measures
-from napari_deltamic.mesh.tables import write_table_csv
+from napari_deltamic.mesh.tables import with_column, write_table_csv
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 from napari_deltamic.replacing import replacing
 
@@ -23,6 +24,8 @@ def write_measure_tables(
     mesh: TriangleMesh,
     intensities: ArrayLike | None = None,
     brightness: ArrayLike | None = None,
+    region_columns: Mapping[str, ArrayLike] | None = None,
+    contact_columns: Mapping[str, ArrayLike] | None = None,
 ) -> list[Path]:
     """Write measures.csv and, if regions touch, contacts.csv and junctions.csv.
 
@@ -36,6 +39,8 @@ def write_measure_tables(
         (R,) brightness per um^3 of each region: a column more in measures.csv.
     brightness
         (I,) brightness per um^2 of each interface: a column more in contacts.csv.
+    region_columns, contact_columns
+        More columns, such as standard errors: (R,) and (I,) numbers by name.
 
     Returns
     -------
@@ -50,9 +55,15 @@ def write_measure_tables(
         If a file cannot be written.
     """
     folder = Path(directory).expanduser()
-    tables = {"measures.csv": (measures.measures_table(mesh, intensities), measures.COLUMNS)}
-    if regions_touch(mesh):
-        tables["contacts.csv"] = contacts.contacts_table(mesh, brightness), contacts.COLUMNS
+    regions = measures.measures_table(mesh, intensities)
+    for name, values in (region_columns or {}).items():
+        regions = with_column(regions, name, values, f"region_columns[{name!r}]")
+    tables = {"measures.csv": (regions, measures.COLUMNS)}
+    if mesh.has_contacts:
+        pairs = contacts.contacts_table(mesh, brightness)
+        for name, values in (contact_columns or {}).items():
+            pairs = with_column(pairs, name, values, f"contact_columns[{name!r}]")
+        tables["contacts.csv"] = pairs, contacts.COLUMNS
         tables["junctions.csv"] = junctions.junctions_table(mesh), junctions.COLUMNS
     for name, (rows, columns) in tables.items():
         with replacing(folder / name) as file:
