@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from napari_deltamic.optics import match_psf as match_psf
     from napari_deltamic.optics import measure_psf as measure_psf
     from napari_deltamic.optics import save_psf as save_psf
+    from napari_deltamic.timelapse import TimelapseResult as TimelapseResult
+    from napari_deltamic.timelapse import fit_timelapse as fit_timelapse
 
 __version__ = version("napari-deltamic")
 
@@ -74,8 +76,10 @@ _MODULE_OF = {
     "FitState": "fitting",
     "fit": "fitting",
     "iter_fit": "fitting",
+    "TimelapseResult": "timelapse",
+    "fit_timelapse": "timelapse",
 }
-_SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting")
+_SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting", "timelapse")
 
 __all__ = [*_MODULE_OF, *_SUBPACKAGES, "__version__"]
 

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from plugin_cases import CENTER, SIGMA, UM, click, long_fit, make_short, wait_for_iterations
 
-from napari_deltamic.plugin.fit_layers import MESH_LAYER, RENDERING_LAYER
+from napari_deltamic.mesh import double_bubble
+from napari_deltamic.plugin.fit_layers import MESH_LAYER, RENDERING_LAYER, FitLayers
+from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.psf_choice import gaussian
+from napari_deltamic.plugin.spatial import StackSource, placement_of
 
 pytestmark = pytest.mark.usefixtures("_engine")
 
@@ -95,6 +98,19 @@ def test_layers_of_the_user_are_not_drawn_into(viewer, dock, qtbot):
     assert len(viewer.layers) == count + 1
     assert viewer.layers[MESH_LAYER] is not first
     np.testing.assert_array_equal(first.vertices, vertices)
+
+
+def test_a_renewed_mesh_keeps_its_regions(viewer):
+    layers, placement = FitLayers(viewer), placement_of(viewer.layers["ball"])
+    layers.begin(StackSource("ball", viewer.layers["ball"].data, placement))
+    for edge_length in (1.0, 0.7):
+        mesh = double_bubble((3, 2)).mesh(CENTER, edge_length)
+        for moved in (mesh, mesh.with_vertices(mesh.vertices + 0.1)):
+            layers.show_surface(moved)
+            back = mesh_from_layer(layers.surface)
+            np.testing.assert_array_equal(back.labels, mesh.labels)
+            np.testing.assert_allclose(back.vertices, moved.vertices, atol=1e-4)
+    layers.close()
 
 
 def test_a_rendering_is_not_offered_as_an_image(viewer, dock, qtbot):

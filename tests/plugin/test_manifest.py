@@ -47,4 +47,5 @@ def test_docks_are_named_as_in_the_documentation(manifest):
         "Seed mesh",
         "PSF designer",
         "Fit",
+        "Measures",
     ]

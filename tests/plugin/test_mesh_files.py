@@ -122,7 +122,7 @@ def test_a_result_is_saved_whole(ball, seed, tmp_path):
     layer = Image(ball.data, scale=ball.spacing, units=("um",) * 3)
     files = save_result(result, placement_of(layer), tmp_path / "new" / "folder")
     assert all(file.stat().st_size > 0 for file in files)
-    rec, ply, table, rendering, saved = files
+    rec, ply, rendering, saved, table = files
     assert read_mesh(rec).volumes()[0] == pytest.approx(result.mesh.volumes()[0], rel=1e-5)
     assert read_mesh(ply).volumes()[0] == pytest.approx(result.mesh.volumes()[0], rel=1e-3)
     rows = list(csv.DictReader(table.open(encoding="utf-8")))

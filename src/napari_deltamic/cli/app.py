@@ -25,6 +25,7 @@ from napari_deltamic.cli.values import Flag, finite
 
 COMMANDS = {
     "fit": "Fit meshes to an image stack.",
+    "timelapse": "Fit every frame of a movie and follow its regions.",
     "render": "Render a mesh through a microscope into an OME-TIFF.",
     "psf": "Compute, measure and compare PSFs.",
     "measure": "Print volumes, areas, shapes and positions of the regions of a mesh.",

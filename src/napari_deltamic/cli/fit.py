@@ -94,10 +94,10 @@ def fit(
     from napari_deltamic.optics import save_psf
 
     chosen = chosen_settings(settings, options)
-    _check_start(mesh, points, radius, labels, threshold, auto)
+    check_start(mesh, points, radius, labels, threshold, auto)
     blur = chosen_psf(sigma, psf)
     image = read_stack(stack, spacing, channel, frame)
-    start = _starting_mesh(image, mesh, points, radius, points_unit, labels, threshold)
+    start = chosen_start(image, mesh, points, radius, points_unit, labels, threshold)
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
@@ -150,7 +150,7 @@ def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettin
         raise UsageError(f"--settings: {name}: {first['msg']}, got {first['input']!r}") from error
 
 
-def _check_start(
+def check_start(
     mesh: Path | None,
     points: Path | None,
     radius: float | None,
@@ -158,6 +158,7 @@ def _check_start(
     threshold: float | None,
     auto: bool,
 ) -> None:
+    """Raise a :class:`UsageError` unless one start is given, with what goes with it."""
     automatic = auto or threshold is not None
     given = (mesh is not None) + (points is not None) + (labels is not None) + automatic
     if given != 1:
@@ -171,7 +172,7 @@ def _check_start(
         )
 
 
-def _starting_mesh(
+def chosen_start(
     stack: ImageStack,
     mesh: Path | None,
     points: Path | None,
@@ -180,6 +181,7 @@ def _starting_mesh(
     labels: Path | None,
     threshold: float | None,
 ) -> TriangleMesh:
+    """Return the mesh that a fit of a stack starts from, by the option that is given."""
     from napari_deltamic.cli.starting_mesh import mesh_from_labels, spheres_at
     from napari_deltamic.imaging import seed_from_image
     from napari_deltamic.mesh import read_mesh

@@ -25,6 +25,8 @@ from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.loss_plot import LossPlot
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
+from napari_deltamic.plugin.movie_options import MovieOptions, movie_source
+from napari_deltamic.plugin.movie_worker import MovieWorker
 from napari_deltamic.plugin.settings_form import SettingsForm
 from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deltamic.fitting import FitResult, FitState
+    from napari_deltamic.timelapse import TimelapseResult
 
 PLUGIN = "napari-deltamic"
 
@@ -59,6 +62,7 @@ class FitDock(Dock):
         self.image = ImageChooser(napari_viewer, self._session)
         self.mesh = LayerChooser(napari_viewer, Surface, "make a seed mesh first")
         self.mesh.setToolTip("Where the fit starts: a closed surface near each object")
+        self.movie = MovieOptions()
         self.form = SettingsForm(self._session.settings)
         self.fit_button = QPushButton("Fit")
         self.pause_button = QPushButton("Pause")
@@ -76,6 +80,7 @@ class FitDock(Dock):
         self._connect()
         self._choose_mesh(self._session.mesh_name)
         self._show_psf()
+        self._on_image()
         self._ask_for_device()
         self._enable()
         self.status.say("Ready: choose an image and a mesh, then press Fit.")
@@ -90,6 +95,7 @@ class FitDock(Dock):
         form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
         form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
         self.content.addLayout(form)
+        self.content.addWidget(self.movie)
         self.content.addWidget(self.form)
         buttons = QHBoxLayout()
         for button, tip in (
@@ -124,6 +130,7 @@ class FitDock(Dock):
         self.stop_button.clicked.connect(self._session.stop)
         self.save_button.clicked.connect(self._choose_folder)
         self.image.changed.connect(self._show_psf)
+        self.image.changed.connect(self._on_image)
         self.form.fields["backend"].changed.connect(self._ask_for_device)
         # Only what the user chooses: the list also changes while a closing viewer drops its layers.
         self.mesh.activated.connect(self._show_seed)
@@ -134,6 +141,7 @@ class FitDock(Dock):
         session.phase_changed.connect(self._on_phase)
         session.advanced.connect(self._on_state)
         session.finished.connect(self._on_finished)
+        session.movie_finished.connect(self._on_movie_finished)
         session.failed.connect(self._on_failed)
 
     def _start(self) -> None:
@@ -143,7 +151,12 @@ class FitDock(Dock):
                 raise ValueError("choose a mesh: make one in the Seed mesh dock first")
             mesh = mesh_from_layer(self.mesh.layer)
             self._session.settings = self.form.settings()
-            self._session.start(source, mesh)
+            if self.movie.is_wanted:
+                assert self.image.layer is not None
+                movie = movie_source(self.image.layer, tuple(self._viewer.dims.point))
+                self._session.start_movie(movie, mesh, self.movie.path, self.movie.goes_on)
+            else:
+                self._session.start(source, mesh)
         except (ValueError, RuntimeError) as error:
             self.status.say(str(error), warning=True)
             show_error(str(error))
@@ -181,8 +194,12 @@ class FitDock(Dock):
             # It would hide the surface that is being fitted.
             self._seed.visible = False
         self._seed = None
-        self._show_progress(state.progress)
-        self.values["Stage"].setText(f"{state.stage + 1} of {state.stages}")
+        self._show_progress(state.progress if worker is None else worker.progress)
+        stage = f"{state.stage + 1} of {state.stages}"
+        if isinstance(worker, MovieWorker):
+            last = worker.movie.first + len(worker.movie) - 1
+            stage += f", frame {worker.frame} of {last}"
+        self.values["Stage"].setText(stage)
         self.values["Iteration"].setText(str(state.iteration))
         self.values["Loss"].setText(f"{state.loss:.4g}")
 
@@ -205,6 +222,19 @@ class FitDock(Dock):
             f"faces. {reason[:1].upper()}{reason[1:]}."
         )
 
+    def _on_movie_finished(self, result: TimelapseResult) -> None:
+        done = count_of(len(result.frames), "frame")
+        divisions = count_of(len(result.divisions), "division") if result.divisions else ""
+        lost = f"lost: {', '.join(map(str, result.lost))}" if result.lost else ""
+        parts = [part for part in (done, divisions, lost) if part]
+        reason = result.stop_reason
+        if not result.stopped:
+            self._show_progress(1.0)
+        self.status.say(f"Done: {', '.join(parts)}. {reason[:1].upper()}{reason[1:]}.")
+
+    def _on_image(self) -> None:
+        self.movie.describe(self.image.layer)
+
     def _on_failed(self, message: str) -> None:
         self.status.say(f"Failed: {message}", warning=True)
 
@@ -216,11 +246,10 @@ class FitDock(Dock):
         self.pause_button.setEnabled(phase in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED))
         self.pause_button.setText("Resume" if phase is Phase.PAUSED else "Pause")
         self.stop_button.setEnabled(fitting and phase is not Phase.STOPPING)
-        for widget in (self.image, self.mesh, self.form):
+        for widget in (self.image, self.mesh, self.movie, self.form):
             widget.setEnabled(not fitting)
-        self.save_button.setEnabled(
-            session.result is not None and not fitting and not self._saving.is_busy
-        )
+        has_result = session.result is not None or session.movie_result is not None
+        self.save_button.setEnabled(has_result and not fitting and not self._saving.is_busy)
 
     def _choose_mesh(self, name: str) -> None:
         if name in self._viewer.layers and not self._session.is_fitting:
@@ -271,13 +300,17 @@ class FitDock(Dock):
     def save_to(self, folder: Path) -> None:
         """Write the last result into a folder, in the background."""
         result, placement = self._session.result, self._session.result_placement
-        if result is None or placement is None:
+        movie_result, settings = self._session.movie_result, self._session.settings
+        if placement is None:
             show_error("there is no result yet; run a fit first")
             return
 
         def save() -> list[Path]:
-            from napari_deltamic.plugin.saving import save_result
+            from napari_deltamic.plugin.saving import save_movie, save_result
 
+            if movie_result is not None:
+                return save_movie(movie_result, settings, folder)
+            assert result is not None
             return save_result(result, placement, folder)
 
         self._saving.run(save, lambda files: show_info(f"{len(files)} files saved to {folder}"))

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.plugin.mesh_layers import mesh_metadata, surface_data, surface_options
+from napari_deltamic.plugin.mesh_layers import (
+    mesh_metadata,
+    split_by_region,
+    surface_data,
+    surface_options,
+)
 from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.preview import IS_RENDERING, Preview
 
@@ -38,7 +43,9 @@ class FitLayers:
         self._source: StackSource | None = None
         self._surface: Surface | None = None
         self._seed: Surface | None = None
+        self._covered: dict[str, Surface] = {}
         self._faces: NDArray[np.int64] | None = None
+        self._vertex_of: NDArray[np.int64] | None = None
         self._shading = "smooth"
         self._rendering: Image | None = None
         self._bins: tuple[int, int, int] | None = None
@@ -47,6 +54,7 @@ class FitLayers:
         """Let go of the viewer."""
         self.outline.close()
         self._surface = self._seed = self._rendering = None
+        self._covered.clear()
         del self._viewer
 
     @property
@@ -79,11 +87,28 @@ class FitLayers:
         self.outline.show(mesh, placement)
         self.turn()
 
+    def cover(self, by: str, surface: Surface | None) -> None:
+        """Keep a layer hidden in whose place others are shown; None lets it be seen again.
+
+        Parameters
+        ----------
+        by
+            What is shown instead; each such thing covers one layer.
+        surface
+            The layer.
+        """
+        before = self._covered.pop(by, None)
+        if surface is not None:
+            self._covered[by] = surface
+        if before is not None and before != surface:
+            self.turn()
+
     def turn(self) -> None:
         """Show surfaces in 3D only: in 2D they would show stray triangles beside the outline."""
+        covered = list(self._covered.values())
         for surface in (self._surface, self._seed):
             if surface is not None:
-                surface.visible = self._viewer.dims.ndisplay == 3
+                surface.visible = self._viewer.dims.ndisplay == 3 and surface not in covered
 
     def show_mesh(self, mesh: TriangleMesh) -> None:
         """Show a mesh in its layer and as an outline."""
@@ -93,15 +118,17 @@ class FitLayers:
     def show_surface(self, mesh: TriangleMesh) -> None:
         """Show a mesh in its layer."""
         surface, is_first = self._surface, self._faces is None
-        if surface is None or surface not in self._viewer.layers:
+        is_there = surface is not None and surface in self._viewer.layers
+        if self._faces is None or not np.array_equal(mesh.faces, self._faces):
+            self._faces, self._vertex_of = None, split_by_region(mesh).vertex_of
+        if surface is None or not is_there:
             self._add_surface(mesh)
-        elif self._faces is not None and np.array_equal(mesh.faces, self._faces):
-            surface.vertices = mesh.vertices.astype(np.float32)
+        elif self._faces is not None:
+            surface.vertices = mesh.vertices[self._vertex_of].astype(np.float32)
         else:
             surface.data = surface_data(mesh)
-            surface.metadata |= mesh_metadata(mesh)
+            surface.metadata = {**surface.metadata, **mesh_metadata(mesh)}
             if is_first:
-                surface.contrast_limits = surface_options(mesh)["contrast_limits"]
                 _place(surface, self._stack.placement.layer_options())
         if is_first:
             self._seed = None

@@ -69,6 +69,8 @@ class FitWorker:
         First iteration, counted from 1, of every stage so far; only ever appended to.
     preview_voxels
         The most voxels a preview may have.
+    progress
+        Fraction that is done at least, 0 to 1.
     result
         What the fit returned; None until it finished, and if it was stopped before it began.
     error
@@ -87,6 +89,7 @@ class FitWorker:
         self.losses: list[float] = []
         self.stage_starts: list[int] = []
         self.preview_voxels = PREVIEW_VOXELS_2D
+        self.progress = 0.0
         self.result: FitResult | None = None
         self.error: Exception | None = None
         self._load_stack = load_stack
@@ -178,9 +181,8 @@ class FitWorker:
 
     def _on_state(self, state: FitState) -> None:
         self.losses.append(state.loss)
-        if state.stage != self._stage:
-            self._stage = state.stage
-            self.stage_starts.append(state.iteration)
+        self.progress = state.progress
+        self._note_stage(state)
         if state.iteration == 1:
             # Made first, so that this thread rests while the view adds its layers.
             self._publish_preview(state)
@@ -191,6 +193,11 @@ class FitWorker:
             self.states.put(state)
             self._publish_preview(state)
         self._should_stop()
+
+    def _note_stage(self, state: FitState) -> None:
+        if state.stage != self._stage:
+            self._stage = state.stage
+            self.stage_starts.append(state.iteration)
 
     def _publish_preview(self, state: FitState) -> None:
         start = time.perf_counter()

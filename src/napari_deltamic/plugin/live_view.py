@@ -12,6 +12,9 @@ from qtpy.QtWidgets import QWidget
 
 from napari_deltamic.plugin.fit_layers import FitLayers
 from napari_deltamic.plugin.fit_worker import THREAD_NAME, Phase
+from napari_deltamic.plugin.measure_layers import MeasureLayers
+from napari_deltamic.plugin.movie_layers import MovieLayers
+from napari_deltamic.plugin.movie_worker import MovieWorker
 from napari_deltamic.plugin.preview import PREVIEW_VOXELS_2D, PREVIEW_VOXELS_3D, Preview
 from napari_deltamic.plugin.session import Session
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult, FitState
     from napari_deltamic.mesh import TriangleMesh
     from napari_deltamic.plugin.spatial import Placement
+    from napari_deltamic.timelapse import TimelapseResult
 
 UPDATES_PER_SECOND = 15
 EXIT_SECONDS = 10.0
@@ -46,6 +50,8 @@ class LiveView(QObject):
         super().__init__()
         self.session = Session()
         self._layers = FitLayers(viewer)
+        self.measures = MeasureLayers(viewer, self._layers.cover)
+        self._movie_layers = MovieLayers(viewer, self._layers.outline)
         self._viewer = viewer
         self._key = id(viewer)
         self._outline_due: TriangleMesh | None = None
@@ -59,6 +65,7 @@ class LiveView(QObject):
         self.session.advanced.connect(self._on_state)
         self.session.previewed.connect(self._layers.show_preview)
         self.session.finished.connect(self._on_finished)
+        self.session.movie_finished.connect(self._on_movie_finished)
         self.session.failed.connect(self._on_failed)
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         application = QCoreApplication.instance()
@@ -72,6 +79,7 @@ class LiveView(QObject):
 
     def show_seed(self, seed: Surface, mesh: TriangleMesh, placement: Placement) -> None:
         """Show what a fit may start from: an outline in 2D, the layer itself in 3D."""
+        self._movie_layers.forget()
         self._layers.show_seed(seed, mesh, placement)
 
     def watch(self, window: QWidget) -> None:
@@ -100,6 +108,8 @@ class LiveView(QObject):
         self._outline_due = None
         self.session.close()
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+        self.measures.close()
+        self._movie_layers.close()
         self._layers.close()
         self._window = None
         del self._viewer
@@ -124,6 +134,9 @@ class LiveView(QObject):
         # Adding layers takes twice as long beside a busy thread.
         worker.hold()
         self._limit_previews()
+        self.measures.hide()
+        self._movie_layers.forget()
+        self._layers.cover("movie", None)
         self._layers.begin(source)
         self._timer.start()
 
@@ -136,6 +149,7 @@ class LiveView(QObject):
     def _on_ndisplay(self) -> None:
         self._limit_previews()
         self._layers.turn()
+        self._movie_layers.turn()
 
     def _limit_previews(self) -> None:
         if self.session.worker is not None:
@@ -144,6 +158,9 @@ class LiveView(QObject):
             )
 
     def _on_state(self, state: FitState) -> None:
+        worker = self.session.worker
+        if isinstance(worker, MovieWorker):
+            self._movie_layers.go_to(worker.movie, worker.frame)
         if state.iteration == 1:
             # A layer at a time, since adding one is slow in napari; the worker waits meanwhile.
             self._outline_due = state.mesh
@@ -157,6 +174,18 @@ class LiveView(QObject):
         self._layers.show_mesh(result.mesh)
         self._layers.show_preview(Preview(result.image, (1, 1, 1)))
         self._layers.end()
+        for warning in result.warnings:
+            show_warning(warning)
+
+    def _on_movie_finished(self, result: TimelapseResult) -> None:
+        movie = self.session.movie
+        assert movie is not None
+        self._layers.show_mesh(result.meshes[-1])
+        self._layers.end()
+        self._movie_layers.show(result, movie)
+        # The surfaces of all frames take the place of the last one's.
+        self._layers.cover("movie", self._layers.surface)
+        self._on_ndisplay()
         for warning in result.warnings:
             show_warning(warning)
 

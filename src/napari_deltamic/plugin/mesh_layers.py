@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.orientation import oriented_bodies
+from napari_deltamic.plugin.region_colours import CONTRAST_LIMITS, colour_values, region_colormap
 from napari_deltamic.plugin.spatial import placement_of
 
 if TYPE_CHECKING:
@@ -17,34 +18,61 @@ if TYPE_CHECKING:
 METADATA_KEY = "napari_deltamic"
 
 
-def region_values(mesh: TriangleMesh) -> NDArray[np.float32]:
-    """Return (V,) the region that each vertex is coloured by: the largest that it bounds."""
-    values = np.zeros(len(mesh.vertices), dtype=np.float32)
-    np.maximum.at(values, mesh.faces, mesh.labels.max(axis=1).astype(np.float32)[:, None])
-    return values
+class SplitSurface(NamedTuple):
+    """The faces of a mesh with a vertex of their own for each colour that meets at it."""
+
+    vertex_of: NDArray[np.int64]
+    """(W,) the mesh's vertex that each of the layer's is."""
+    faces: NDArray[np.int64]
+    """(F, 3) in the layer's vertices, in the mesh's order."""
+
+
+def split_surface(faces: NDArray[np.int64], keys: NDArray[np.int64]) -> SplitSurface:
+    """Give faces with different keys, (F,) whole numbers, vertices of their own.
+
+    napari colours vertices, so a vertex that faces of two colours shared would blend them.
+    Vertices of no face are left out.
+    """
+    keys_used, ranks = np.unique(keys, return_inverse=True)
+    stride = max(len(keys_used), 1)
+    pairs, inverse = np.unique(faces * stride + ranks.reshape(-1, 1), return_inverse=True)
+    return SplitSurface(pairs // stride, inverse.reshape(-1, 3).astype(np.int64))
+
+
+def split_by_region(mesh: TriangleMesh) -> SplitSurface:
+    """Return the faces split between the regions that they are coloured by; see region_values."""
+    return split_surface(mesh.faces, mesh.labels.max(axis=1, initial=0))
+
+
+def region_values(mesh: TriangleMesh, split: SplitSurface) -> NDArray[np.float32]:
+    """Return (W,) the colour of each of the layer's vertices: that of the face's larger region."""
+    regions = np.ones(len(split.vertex_of), dtype=np.int64)
+    regions[split.faces] = mesh.labels.max(axis=1, initial=0)[:, None]
+    return colour_values(regions)
 
 
 def surface_data(
     mesh: TriangleMesh,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Return the data of a Surface layer: vertices in um, faces, and the regions as values."""
-    return mesh.vertices.astype(np.float32), mesh.faces, region_values(mesh)
+    split = split_by_region(mesh)
+    vertices = mesh.vertices[split.vertex_of].astype(np.float32)
+    return vertices, split.faces, region_values(mesh, split)
 
 
 def surface_options(mesh: TriangleMesh) -> dict[str, Any]:
     """Return the arguments of a Surface layer that colour it by region and keep its labels."""
     return {
         "metadata": mesh_metadata(mesh),
-        "colormap": "turbo",
-        # Below zero, so that a single region is not coloured by the end of the scale.
-        "contrast_limits": (-1.0, float(mesh.labels.max(initial=1)) + 1.0),
+        "colormap": region_colormap(),
+        "contrast_limits": CONTRAST_LIMITS,
         "shading": "smooth",
     }
 
 
 def mesh_metadata(mesh: TriangleMesh) -> dict[str, Any]:
-    """Return the layer metadata from which :func:`mesh_from_layer` gets the regions back."""
-    return {METADATA_KEY: {"labels": mesh.labels}}
+    """Return the layer metadata from which :func:`mesh_from_layer` gets the mesh back."""
+    return {METADATA_KEY: {"labels": mesh.labels, "vertex_of": split_by_region(mesh).vertex_of}}
 
 
 def mesh_from_layer(layer: Surface) -> TriangleMesh:
@@ -63,10 +91,16 @@ def mesh_from_layer(layer: Surface) -> TriangleMesh:
         raise ValueError(f"layer {layer.name!r} has no faces")
     placement = placement_of(layer)
     vertices = np.asarray(layer.vertices, dtype=np.float64) * placement.spacing + placement.origin
-    labels = layer.metadata.get(METADATA_KEY, {}).get("labels")
+    kept = layer.metadata.get(METADATA_KEY, {})
+    labels, vertex_of = kept.get("labels"), kept.get("vertex_of")
     if labels is None or len(labels) != len(layer.faces):
         return _with_bodies(TriangleMesh(vertices, layer.faces))
-    return TriangleMesh(vertices, layer.faces, labels)
+    if vertex_of is None or len(vertex_of) != len(vertices):
+        return TriangleMesh(vertices, layer.faces, labels)
+    numbers, first, joined = np.unique(vertex_of, return_index=True, return_inverse=True)
+    if len(numbers) == len(vertices):
+        return TriangleMesh(vertices, layer.faces, labels)
+    return TriangleMesh(vertices[first], joined.reshape(-1)[layer.faces], labels)
 
 
 def _with_bodies(mesh: TriangleMesh) -> TriangleMesh:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh.section import plane_section
+from napari_deltamic.plugin.preview import IS_RENDERING
 
 if TYPE_CHECKING:
     from napari.layers import Vectors
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_deltamic.plugin.spatial import Placement
 
 _NOTHING = np.empty((0, 2, 3), dtype=np.float32)
+_WIDTH = 0.35
 
 
 class Outline:
@@ -24,14 +26,24 @@ class Outline:
 
     Surface layers show in 2D only the triangles that lie wholly in the plane, which is not the
     contour that a user wants to compare with the image.
+
+    Parameters
+    ----------
+    viewer
+        Where to show it.
+    name, **options
+        Of the layer.
     """
 
     LAYER = "Mesh outline"
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, name: str = LAYER, **options: Any) -> None:
         self._viewer: Viewer | None = viewer
+        self._name = name
+        self._options = {"edge_color": "yellow", "vector_style": "line", **options}
         self._mesh: TriangleMesh | None = None
         self._placement: Placement | None = None
+        self._lines: NDArray[np.float32] = _NOTHING
         self._layer: Vectors | None = None
         self._drawn: tuple[int, float] | None = None
         for event in self._events():
@@ -47,12 +59,36 @@ class Outline:
         """The layer, once there is one."""
         return self._layer
 
-    def show(self, mesh: TriangleMesh, placement: Placement) -> None:
-        """Show the outline of a mesh in um, placed like the stack it belongs to."""
-        self._mesh, self._placement = mesh, placement
+    def show(
+        self,
+        mesh: TriangleMesh,
+        placement: Placement,
+        lines: NDArray[np.float32] = _NOTHING,
+        width: float | None = None,
+    ) -> None:
+        """Show the outline of a mesh in um, placed like the stack it belongs to.
+
+        Parameters
+        ----------
+        mesh
+            What the plane cuts in 2D.
+        placement
+            Where the layer lies.
+        lines
+            (N, 2, 3) starts and directions in um of what is shown in 3D instead.
+        width
+            Of the lines in um; by default a third of the smallest voxel size.
+        """
+        self._mesh, self._placement, self._lines = mesh, placement, lines
         self._drawn = None
-        self._add_layer()
+        self._add_layer(_WIDTH * float(placement.spacing.min()) if width is None else width)
         self._update()
+
+    def hide(self) -> None:
+        """Show nothing until :meth:`show`."""
+        self._mesh = None
+        if self._has_layer() and len(self._layer.data):  # type: ignore[union-attr]
+            self._layer.data = _NOTHING  # type: ignore[union-attr]
 
     def close(self) -> None:
         """Let go of the viewer."""
@@ -60,33 +96,38 @@ class Outline:
             event.disconnect(self._update)
         self._viewer = self._mesh = self._layer = None
 
-    def _add_layer(self) -> None:
+    def _has_layer(self) -> bool:
+        viewer, layer = self._viewer, self._layer
+        return viewer is not None and layer is not None and layer in viewer.layers
+
+    def _add_layer(self, width: float) -> None:
         assert self._viewer is not None
         assert self._placement is not None
-        if self._layer is not None and self._layer in self._viewer.layers:
+        if self._has_layer():
             return
         active = self._viewer.layers.selection.active
         self._layer = self._viewer.add_vectors(
             _NOTHING,
             ndim=3,
-            name=self.LAYER,
-            edge_width=0.35 * float(self._placement.spacing.min()),
-            edge_color="yellow",
-            vector_style="line",
+            name=self._name,
+            edge_width=width,
+            metadata={IS_RENDERING: True},
+            **self._options,
             **self._placement.layer_options(),
         )
         self._viewer.layers.selection.active = active
 
     def _update(self) -> None:
         # Never adds the layer: sliders also move while a closing viewer drops its layers.
-        if self._viewer is None or self._layer is None or self._layer not in self._viewer.layers:
+        if self._mesh is None or not self._has_layer():
             return
-        assert self._mesh is not None
+        assert self._viewer is not None
+        assert self._layer is not None
         assert self._placement is not None
         dims = self._viewer.dims
         across = [axis - dims.ndim for axis in dims.not_displayed if axis >= dims.ndim - 3]
         if dims.ndisplay == 3 or len(across) != 1:
-            plane, vectors = None, _NOTHING
+            plane, vectors = None, self._lines
         else:
             axis = across[0] + 3
             plane = axis, float(dims.point[across[0]]) * float(self._placement.um_per_unit[axis])

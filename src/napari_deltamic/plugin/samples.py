@@ -17,6 +17,8 @@ from napari_deltamic.plugin.reading import LayerData
 # Small enough to be made, and fitted, while the user watches; so flat that the middle plane, which
 # napari shows first, cuts most cells.
 GENERATED_SHAPE = (24, 96, 96)
+EMBRYO_CELLS = 8
+MOVIE_CELLS, MOVIE_FRAMES = 4, 5
 _UM = ("um",) * 3
 
 
@@ -28,6 +30,42 @@ def generated_cells() -> list[LayerData]:
 def generated_nuclei() -> list[LayerData]:
     """Return the same for marked interiors."""
     return _generated("interior")
+
+
+def generated_embryo() -> list[LayerData]:
+    """Return a generated embryo with marked membranes, its cells as labels and as surfaces."""
+    from napari_deltamic.imaging import make_embryo
+
+    _say_if_slow()
+    embryo = call_beside_gui(lambda: make_embryo(cells=EMBRYO_CELLS))
+    stack = embryo.stack
+    place: dict[str, Any] = {"scale": stack.spacing, "translate": stack.origin, "units": _UM}
+    truth = surface_options(embryo.truth) | {"name": "Truth", "visible": False, "units": _UM}
+    labels = {"name": "True cells", "visible": False}
+    return [
+        (stack.data, place | {"name": "Generated embryo"}, "image"),
+        (embryo.labels, place | labels, "labels"),
+        (surface_data(embryo.truth), truth, "surface"),
+    ]
+
+
+def generated_embryo_movie() -> list[LayerData]:
+    """Return a generated embryo whose cells move, over a few frames, and its cells as labels."""
+    from napari_deltamic.imaging import make_embryo_movie
+
+    _say_if_slow()
+    movie = call_beside_gui(lambda: make_embryo_movie(cells=MOVIE_CELLS, frames=MOVIE_FRAMES))
+    stack = movie.frames[0].stack
+    place: dict[str, Any] = {
+        "scale": (1.0, *stack.spacing),
+        "translate": (0.0, *stack.origin),
+        "units": ("pixel", *_UM),
+    }
+    labels = {"name": "True cells over time", "visible": False}
+    return [
+        (movie.data(), place | {"name": "Generated embryo over time"}, "image"),
+        (movie.labels(), place | labels, "labels"),
+    ]
 
 
 def embryo_nuclei() -> list[LayerData]:
@@ -64,8 +102,7 @@ def branchoid() -> list[LayerData]:
 
 
 def _generated(label: SampleLabel) -> list[LayerData]:
-    if not engine.is_ready():
-        show_info("Generating the sample; the first time on a computer takes up to a minute.")
+    _say_if_slow()
     sample = call_beside_gui(lambda: make_sample("cells", GENERATED_SHAPE, label=label))
     stack = sample.stack
     place: dict[str, Any] = {"scale": stack.spacing, "translate": stack.origin, "units": _UM}
@@ -78,6 +115,11 @@ def _generated(label: SampleLabel) -> list[LayerData]:
         (surface_data(sample.truth), truth, "surface"),
         (surface_data(sample.seed_mesh), seeds, "surface"),
     ]
+
+
+def _say_if_slow() -> None:
+    if not engine.is_ready():
+        show_info("Generating the sample; the first time on a computer takes up to a minute.")
 
 
 def _real(name: str, title: str, kind: str = "image") -> LayerData:

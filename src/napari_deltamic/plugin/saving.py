@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_deltamic.fitting import FitResult
+    from napari_deltamic.fitting import FitResult, FitSettings
     from napari_deltamic.plugin.spatial import Placement
+    from napari_deltamic.timelapse import TimelapseResult
 
 
 def save_result(result: FitResult, placement: Placement, folder: Path) -> list[Path]:
     """Write mesh, measures, rendering and settings; return the files.
 
     ``mesh.rec`` keeps the regions, ``mesh.ply`` is for other programs, ``measures.csv`` has a row
-    per region, ``rendering.ome.tif`` is on the image's voxels, ``settings.json`` says how it was
-    fitted. Existing files of these names are replaced.
+    per region, ``contacts.csv`` one per interface and ``junctions.csv`` one per set of regions that
+    meet, if any do; ``rendering.ome.tif`` is on the image's voxels, ``settings.json`` says how it
+    was fitted. Existing files of these names are replaced.
 
     Raises
     ------
@@ -24,18 +26,42 @@ def save_result(result: FitResult, placement: Placement, folder: Path) -> list[P
     """
     import warnings
 
+    from napari_deltamic.fitting.result_tables import write_result_tables
     from napari_deltamic.imaging import write_stack
-    from napari_deltamic.mesh import measure, write_measures_csv, write_mesh
+    from napari_deltamic.mesh import write_mesh
 
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("mesh.rec", "mesh.ply", "measures.csv", "rendering.ome.tif", "settings.json")
-    rec, ply, table, rendering, settings = files = [folder / name for name in names]
+    names = ("mesh.rec", "mesh.ply", "rendering.ome.tif", "settings.json")
+    rec, ply, rendering, settings = files = [folder / name for name in names]
     write_mesh(result.mesh, rec)
     with warnings.catch_warnings():
         # The .rec file beside it keeps the regions that .ply loses.
         warnings.simplefilter("ignore")
         write_mesh(result.mesh, ply)
-    write_measures_csv(table, measure(result.mesh))
+    tables = write_result_tables(folder, result)
     write_stack(rendering, result.image, placement.spacing)
     settings.write_text(result.settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return [*files, *tables]
+
+
+def save_movie(result: TimelapseResult, settings: FitSettings, folder: Path) -> list[Path]:
+    """Write the mesh of each frame, a table of tracks and the settings; return the files.
+
+    ``mesh_t0000.rec`` and so on keep the regions, ``tracks.csv`` has a row per frame and region.
+    Existing files of these names are replaced.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    from napari_deltamic.mesh import write_mesh, write_table_csv
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "tracks.csv", folder / "settings.json"]
+    write_table_csv(files[0], result.tracks_table())
+    files[1].write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    for frame in result.frames:
+        files.append(folder / f"mesh_t{frame.frame:04d}.rec")
+        write_mesh(frame.mesh, files[-1])
     return files

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from napari.layers import Labels, Points
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QPushButton,
     QSizePolicy,
@@ -21,11 +19,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deltamic.plugin.background import BackgroundTask
+from napari_deltamic.plugin.cell_finder import CellFinder, Markers, found_markers, mesh_of_labels
+from napari_deltamic.plugin.finder_pages import InteriorPage, MarkerRows, MembranePage
 from napari_deltamic.plugin.image_chooser import ImageChooser
+from napari_deltamic.plugin.label_preview import PREVIEW_LAYER, LabelPreview
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
 from napari_deltamic.plugin.spatial import Placement, StackSource, placement_of, stack_source
-from napari_deltamic.plugin.widgets import AUTOMATIC, Dock, LayerChooser, MessageLabel, count_of
+from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of, length_field
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -33,9 +34,26 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh import TriangleMesh
 
 POINTS, LABELS, IMAGE = "Spheres at points", "Labels layer", "The image, by threshold"
-POINTS_LAYER, MESH_LAYER = "Seed points", "Seed mesh"
-# Radius of a first sphere, as a part of the stack's longest side.
-_DEFAULT_RADIUS = 0.08
+MEMBRANES = "Membranes (watershed)"
+POINTS_LAYER, MESH_LAYER, MARKERS_LAYER = "Seed points", "Seed mesh", "Cell markers"
+# Radius of a first sphere, and diameter of a lone marker, as a part of the stack's longest side.
+_DEFAULT_RADIUS, _MARKER_SIZE = 0.08, 0.1
+# Diameter of markers, as a part of the typical way from one to the next.
+_MARKER_PART = 0.4
+
+
+class Search(NamedTuple):
+    """What is sought in an image, with all that a thread needs for it."""
+
+    source: StackSource
+    finder: CellFinder
+    markers: Markers
+    image: tuple[object, ...]
+    settings: tuple[object, ...]
+
+    def labels(self) -> NDArray[np.int32]:
+        """Return the labels of what is found."""
+        return self.finder.labels(self.source.load(), self.markers)
 
 
 class SeedDock(Dock):
@@ -47,42 +65,38 @@ class SeedDock(Dock):
         self._viewer = napari_viewer
         self._task = BackgroundTask(self)
         self._own_points: Points | None = None
+        self._own_markers: Points | None = None
+        self.preview = LabelPreview(napari_viewer)
         self.image = ImageChooser(napari_viewer, view.session)
         self.method = QComboBox()
-        self.method.addItems([POINTS, LABELS, IMAGE])
+        self.method.addItems([POINTS, LABELS, IMAGE, MEMBRANES])
         self.method.setToolTip("What tells where the objects are")
         self.pages = QStackedWidget()
         self.points = LayerChooser(napari_viewer, Points, "add points first")
         self.add_points = QPushButton("Add points by clicking")
-        self.radius = _length_field("Of each sphere; best a little smaller than the object")
+        self.radius = length_field("Of each sphere; best a little smaller than the object")
         self.labels = LayerChooser(napari_viewer, Labels, "open or paint labels first")
-        self.threshold = QDoubleSpinBox()
-        self.smallest = _length_field("Drop objects of a smaller volume (µm³)", automatic=True)
-        self.smallest.setRange(0.0, 1e9)
-        self.smallest.setSuffix(" µm³")
-        self.split = QCheckBox("Split touching objects")
+        self.finders: dict[str, InteriorPage | MembranePage] = {
+            IMAGE: InteriorPage(),
+            MEMBRANES: MembranePage(),
+        }
+        self.markers = MarkerRows(napari_viewer)
         self.button = QPushButton("Make seed mesh")
         self.message = MessageLabel()
         self._lay_out()
         self.image.changed.connect(self._on_image)
-        self.method.currentIndexChanged.connect(self.pages.setCurrentIndex)
+        self.method.currentIndexChanged.connect(self._on_method)
         self.add_points.clicked.connect(self._add_points)
         self.radius.valueChanged.connect(self._on_radius)
-        self.button.clicked.connect(self._make)
+        self.markers.find_pressed.connect(lambda: self._try(self._find_markers))
+        self.markers.preview_pressed.connect(lambda: self._try(self._show_labels))
+        self.button.clicked.connect(lambda: self._try(self._make))
         self._task.busy_changed.connect(self._on_busy)
         self._task.failed.connect(self._refuse)
         self._on_image()
+        self._on_method(0)
 
     def _lay_out(self) -> None:
-        self.threshold.setRange(0.0, 1e9)
-        self.threshold.setDecimals(2)
-        self.threshold.setSpecialValueText(AUTOMATIC)
-        self.threshold.setToolTip(
-            "Voxels above belong to objects. Automatic: Otsu's threshold, then each object is cut "
-            "at half its own brightness."
-        )
-        self.split.setChecked(True)
-        self.split.setToolTip("Cut objects in two where they are thin or dim")
         self.content.addWidget(self.image)
         form = QFormLayout()
         form.addRow("Seed from", self.method)
@@ -90,7 +104,6 @@ class SeedDock(Dock):
         for rows in (
             (("Points", self.points), ("", self.add_points), ("Radius", self.radius)),
             (("Labels", self.labels),),
-            (("Threshold", self.threshold), ("Smallest", self.smallest), ("", self.split)),
         ):
             page = QWidget()
             page_form = QFormLayout(page)
@@ -98,12 +111,19 @@ class SeedDock(Dock):
             for title, widget in rows:
                 page_form.addRow(title, widget)
             self.pages.addWidget(page)
+        for page in self.finders.values():
+            self.pages.addWidget(page)
         self.pages.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.content.addWidget(self.pages)
+        self.content.addWidget(self.markers)
         self.button.setMinimumHeight(30)
         self.button.setToolTip("Adds a Surface layer; choose it in the Fit dock")
         self.content.addWidget(self.button)
         self.content.addWidget(self.message)
+
+    def _on_method(self, index: int) -> None:
+        self.pages.setCurrentIndex(index)
+        self.markers.setVisible(self.method.currentText() in self.finders)
 
     def _on_image(self) -> None:
         try:
@@ -140,53 +160,123 @@ class SeedDock(Dock):
         if self._own_points is not None:
             self._own_points.size = self._own_points.current_size = 2.0 * radius
 
-    def _make(self) -> None:
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do what a button asks for, and say what is missing."""
         try:
-            source = self.image.source()
-            function = self._function(source)
+            action()
         except ValueError as error:
             self._refuse(str(error))
             show_error(str(error))
+
+    def _search(self) -> Search:
+        """Return what the widgets now say is to be found."""
+        source = self.image.source()
+        finder = self.finders[self.method.currentText()].finder()
+        layer = self.markers.chosen()
+        markers = None if layer is None else self._positions(layer)
+        frame = tuple(round(place) for place in self._viewer.dims.point[:-3])
+        place = (*source.placement.spacing.tolist(), *source.placement.origin.tolist())
+        settings = finder, None if markers is None else markers.tobytes()
+        return Search(source, finder, markers, (source.name, source.shape, place, frame), settings)
+
+    def _find_markers(self) -> None:
+        search = self._search_without_markers()
+
+        def find() -> NDArray[np.float64]:
+            return found_markers(search.finder, search.source.load())
+
+        self._task.run(find, lambda points: self._show_markers(points, search.source))
+
+    def _search_without_markers(self) -> Search:
+        self.markers.use.setChecked(False)
+        return self._search()
+
+    def _show_markers(self, points: NDArray[np.float64], source: StackSource) -> None:
+        placement = source.placement
+        layer = self._own_markers
+        size = _marker_size(points, float((placement.spacing * source.shape).max()))
+        if layer is None or layer not in self._viewer.layers:
+            layer = self._own_markers = self._viewer.add_points(
+                points,
+                name=MARKERS_LAYER,
+                size=size,
+                face_color="white",
+                border_color="black",
+                projection_mode="rescale_spherical",
+                **placement.layer_options(),
+            )
+        else:
+            layer.data = points
+            layer.selected_data = set()
+            for name, value in placement.layer_options().items():
+                setattr(layer, name, value)
+            layer.size = size
+        # Of those that the user adds.
+        layer.current_size = size
+        self.markers.take(layer)
+        self.message.say(
+            f"{count_of(len(points), 'marker')}, each in the middle of its cell. Add, drag or "
+            f"delete some in the layer {layer.name!r}, then preview the labels."
+        )
+
+    def _show_labels(self) -> None:
+        search = self._search()
+        self._task.run(search.labels, lambda labels: self._on_labels(labels, search))
+
+    def _on_labels(self, labels: NDArray[np.int32], search: Search) -> None:
+        self.preview.show(labels, search.source.placement, search.image, search.settings)
+        layers, markers = self._viewer.layers, self._own_markers
+        if markers is not None and markers in layers:
+            layers.move(layers.index(markers), len(layers))
+        count = len(np.unique(labels[labels > 0]))
+        self.message.say(
+            f"{count_of(count, 'cell')} in the layer {PREVIEW_LAYER!r}. Paint there to mend them, "
+            "or change the markers and preview again. Then make the mesh."
+        )
+
+    def _make(self) -> None:
+        method = self.method.currentText()
+        if method in self.finders:
+            self._make_from_image()
             return
+        source = self.image.source()
+        function = self._from_points(source) if method == POINTS else self._from_labels(source)
         self._task.run(function, lambda mesh: self._add(mesh, source))
 
-    def _function(self, source: StackSource) -> Callable[[], TriangleMesh]:
-        """Return what makes the mesh, with all that it needs taken from the widgets now."""
-        method = self.method.currentText()
-        if method == POINTS:
-            centers, radius = self._centers(source), self.radius.value()
+    def _make_from_image(self) -> None:
+        search = self._search()
+        placement = search.source.placement
+        shown = self.preview.labels(search.image, search.settings)
 
-            def from_points() -> TriangleMesh:
-                from napari_deltamic.mesh import seed_spheres
+        def from_image() -> tuple[NDArray[np.integer], TriangleMesh]:
+            labels: NDArray[np.integer] = search.labels() if shown is None else shown
+            return labels, mesh_of_labels(labels, placement.spacing, placement.origin)
 
-                return seed_spheres(centers, radius)
+        def add(made: tuple[NDArray[np.integer], TriangleMesh]) -> None:
+            if shown is None:
+                self.preview.show(made[0], placement, search.image, search.settings)
+            # The outline of the mesh is to be seen now.
+            self.preview.hide()
+            self._add(made[1], search.source)
 
-            return from_points
-        if method == LABELS:
-            labels, place = self._labels(source)
+        self._task.run(from_image, add)
 
-            def from_labels() -> TriangleMesh:
-                from napari_deltamic.mesh import seed_from_labels
-
-                return seed_from_labels(np.asarray(labels), place.spacing, place.origin)
-
-            return from_labels
-        threshold, smallest = self.threshold.value() or None, self.smallest.value() or None
-        split = self.split.isChecked()
-
-        def from_image() -> TriangleMesh:
-            from napari_deltamic.imaging import seed_from_image
-
-            return seed_from_image(
-                source.load(), threshold=threshold, min_size=smallest, split_touching=split
-            )
-
-        return from_image
-
-    def _centers(self, source: StackSource) -> NDArray[np.float64]:
-        layer = self.points.layer
+    def _from_points(self, source: StackSource) -> Callable[[], TriangleMesh]:
+        """Return what makes spheres, with all that it needs taken from the widgets now."""
+        layer, radius = self.points.layer, self.radius.value()
         if layer is None or len(layer.data) == 0:
             raise ValueError("add points first: one at the centre of each object")
+        centers = self._positions(layer)
+
+        def from_points() -> TriangleMesh:
+            from napari_deltamic.mesh import seed_spheres
+
+            return seed_spheres(centers, radius)
+
+        return from_points
+
+    def _positions(self, layer: Points) -> NDArray[np.float64]:
+        """Return (N, 3) in um the points of a layer, of a time series those of this frame."""
         if layer.ndim < 3:
             raise ValueError(f"layer {layer.name!r} holds 2D points; add 3D points on the image")
         points, leading = np.asarray(layer.data, dtype=np.float64), layer.ndim - 3
@@ -198,6 +288,10 @@ class SeedDock(Dock):
             raise ValueError(f"layer {layer.name!r} has no points in this frame")
         placement = placement_of(layer)
         return points * placement.spacing + placement.origin
+
+    def _from_labels(self, source: StackSource) -> Callable[[], TriangleMesh]:
+        labels, place = self._labels(source)
+        return lambda: mesh_of_labels(np.asarray(labels), place.spacing, place.origin)
 
     def _labels(self, source: StackSource) -> tuple[object, Placement]:
         layer = self.labels.layer
@@ -214,10 +308,12 @@ class SeedDock(Dock):
         seed = self._viewer.add_surface(surface_data(mesh), name=MESH_LAYER, **options)
         self._view.show_seed(seed, mesh, placement)
         self._view.session.choose_mesh(seed.name)
+        touching = int((mesh.interfaces > 0).all(axis=1).sum())
+        contacts = f", which share {count_of(touching, 'contact')}" if touching else ""
         low, high = (f"{volume:.3g}" for volume in np.sort(mesh.volumes())[[0, -1]])
         self.message.say(
             f"{count_of(len(mesh.regions), 'surface')} of "
-            f"{low if low == high else f'{low} to {high}'} µm³. Next: the Fit dock."
+            f"{low if low == high else f'{low} to {high}'} µm³{contacts}. Next: the Fit dock."
         )
 
     def _refuse(self, message: str) -> None:
@@ -225,18 +321,15 @@ class SeedDock(Dock):
 
     def _on_busy(self, busy: bool) -> None:
         self.button.setEnabled(not busy)
-        if busy:
-            self.message.say("Making the mesh...")
-        else:
-            self.message.say("")
+        self.markers.set_busy(busy)
+        self.message.say("Working..." if busy else "")
 
 
-def _length_field(tip: str, *, automatic: bool = False) -> QDoubleSpinBox:
-    field = QDoubleSpinBox()
-    field.setRange(0.0 if automatic else 0.001, 1e5)
-    field.setDecimals(3)
-    field.setSuffix(" µm")
-    field.setToolTip(tip)
-    if automatic:
-        field.setSpecialValueText(AUTOMATIC)
-    return field
+def _marker_size(points: NDArray[np.float64], longest: float) -> float:
+    """Return a diameter in um for markers that are seen from far and yet apart."""
+    if len(points) < 2:
+        return _MARKER_SIZE * longest
+    from scipy.spatial import cKDTree
+
+    ways, _ = cKDTree(points).query(points, k=2)
+    return _MARKER_PART * float(np.median(ways[:, 1]))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psygnal import Signal, SignalInstance
 
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.plugin.fit_worker import FitWorker, Phase
+from napari_deltamic.plugin.movie_worker import MovieSource, MovieWorker
 from napari_deltamic.plugin.psf_choice import PsfChoice, gaussian
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.mesh import TriangleMesh
     from napari_deltamic.plugin.spatial import Placement, StackSource
+    from napari_deltamic.timelapse import TimelapseResult
 
 # A fit normally stops within a fraction of a second; a window must close in any case.
 CLOSE_SECONDS = 2.0
@@ -39,7 +42,9 @@ class Session:
     settings
         The settings of the next fit.
     result
-        What the last fit returned.
+        What the last fit returned; None if that was of a movie.
+    movie_result
+        What the last fit of a movie returned; None if a single one came after it.
     result_placement
         Where the stack of that fit lies.
     """
@@ -58,6 +63,8 @@ class Session:
     """Emits a Preview of the rendering."""
     finished = Signal(object)
     """Emits the FitResult, or None if the fit was stopped before it began."""
+    movie_finished = Signal(object)
+    """Emits the TimelapseResult of a movie instead, with one frame at least."""
     failed = Signal(str)
     """Emits what went wrong."""
 
@@ -66,6 +73,7 @@ class Session:
         self.psf_choice: PsfChoice | None = None
         self.settings = FitSettings()
         self.result: FitResult | None = None
+        self.movie_result: TimelapseResult | None = None
         self.result_placement: Placement | None = None
         self._worker: FitWorker | None = None
         self._source: StackSource | None = None
@@ -106,6 +114,11 @@ class Session:
         """Whether a fit has begun and its end was not polled yet."""
         return self._last_phase is not None and not self._last_phase.is_over
 
+    @property
+    def movie(self) -> MovieSource | None:
+        """The movie that is fitted or was fitted last; None if that was a single fit."""
+        return self._worker.movie if isinstance(self._worker, MovieWorker) else None
+
     def start(self, source: StackSource, mesh: TriangleMesh) -> None:
         """Start a fit.
 
@@ -116,13 +129,28 @@ class Session:
         ValueError
             If the mesh does not lie in the stack.
         """
+        make_psf = self.psf_for(source.placement).make
+        self._start(FitWorker(source.load, mesh, make_psf, self.settings), source, mesh)
+
+    def start_movie(
+        self, movie: MovieSource, mesh: TriangleMesh, folder: Path | None, resume: bool
+    ) -> None:
+        """Start the fit of a movie, whose finished frames go into a folder, if one is given.
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            As :meth:`start`.
+        """
+        make_psf = self.psf_for(movie.source.placement).make
+        worker = MovieWorker(movie, mesh, make_psf, self.settings, folder, resume)
+        self._start(worker, movie.source, mesh)
+
+    def _start(self, worker: FitWorker, source: StackSource, mesh: TriangleMesh) -> None:
         if self.is_fitting:
             raise RuntimeError("a fit is running; stop it before starting another")
         _check_overlap(source, mesh)
-        self._source = source
-        self._worker = FitWorker(
-            source.load, mesh, self.psf_for(source.placement).make, self.settings
-        )
+        self._source, self._worker = source, worker
         self._last_phase = None
         try:
             self.started.emit(mesh)
@@ -181,11 +209,15 @@ class Session:
         if phase is self._last_phase:
             return
         self._last_phase = phase
-        if phase is Phase.FINISHED and worker.result is not None:
+        movie_result = worker.movie_result if isinstance(worker, MovieWorker) else None
+        if phase is Phase.FINISHED and (worker.result or movie_result) is not None:
             assert self._source is not None
-            self.result, self.result_placement = worker.result, self._source.placement
+            self.result, self.movie_result = worker.result, movie_result
+            self.result_placement = self._source.placement
         yield self.phase_changed, phase
-        if phase is Phase.FINISHED:
+        if phase is Phase.FINISHED and movie_result is not None:
+            yield self.movie_finished, movie_result
+        elif phase is Phase.FINISHED:
             yield self.finished, worker.result
         elif phase is Phase.FAILED:
             yield self.failed, str(worker.error) or type(worker.error).__name__

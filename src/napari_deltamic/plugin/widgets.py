@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
+    QDoubleSpinBox,
     QFormLayout,
     QFrame,
     QLabel,
@@ -42,7 +43,15 @@ class Dock(QWidget):
     """A dock's content in a scroll area, so that it fits small screens; tells the view its window.
 
     Subclasses put their widgets into ``self.content``.
+
+    Attributes
+    ----------
+    FILLS
+        Whether the widgets share out what height there is, as tables do; otherwise what they have
+        no use for stays empty below them.
     """
+
+    FILLS = False
 
     def __init__(self, view: LiveView) -> None:
         super().__init__()
@@ -51,10 +60,10 @@ class Dock(QWidget):
         self._order = next(_OPENED)
         inner = QWidget()
         self.content = QVBoxLayout()
-        # What a dock has no use for stays empty below its widgets.
         column = QVBoxLayout(inner)
-        column.addLayout(self.content)
-        column.addStretch(1)
+        column.addLayout(self.content, stretch=1 if self.FILLS else 0)
+        if not self.FILLS:
+            column.addStretch(1)
         self._inner, self._area = inner, QScrollArea()
         area = self._area
         area.setWidgetResizable(True)
@@ -107,6 +116,18 @@ class Dock(QWidget):
     def placed_before(self, other: Dock) -> bool:
         """Whether this dock was opened before another."""
         return self._order < other._order
+
+
+def length_field(tip: str, *, automatic: bool = False) -> QDoubleSpinBox:
+    """Return a field for a length in um; an automatic one says so at 0."""
+    field = QDoubleSpinBox()
+    field.setRange(0.0 if automatic else 0.001, 1e5)
+    field.setDecimals(3)
+    field.setSuffix(" µm")
+    field.setToolTip(tip)
+    if automatic:
+        field.setSpecialValueText(AUTOMATIC)
+    return field
 
 
 def _dock_around(widget: QWidget) -> QDockWidget | None:

@@ -1,0 +1,105 @@
+"""The fit of one frame as a stream of states, which may begin where the frame before ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import NamedTuple
+
+from napari_deltamic.fitting import loop
+from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from napari_deltamic.fitting.densities import Brightness
+from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.fitting.state import FitResult, FitState, Intensities
+from napari_deltamic.imaging import ImageStack
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.meshft.backends import release_memory
+from napari_deltamic.optics import PSF
+
+_SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+class Known(NamedTuple):
+    """What a frame takes over from the frame before, besides its mesh."""
+
+    intensities: Intensities
+    """Its linear unknowns, for the regions and interfaces of the mesh to start from."""
+    noise: float
+    """What one component of the data adds to the loss, by which the prior is weighed."""
+
+
+class Fitted(NamedTuple):
+    """What the fit of a frame ends with."""
+
+    result: FitResult
+    noise: float
+    """See :class:`Known`."""
+
+
+def frame_fit(
+    stack: ImageStack,
+    mesh: TriangleMesh,
+    psf: PSF,
+    settings: FitSettings,
+    known: Known | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Generator[FitState | None, None, Fitted]:
+    """Fit one frame; close it at any yield to leave off, with its progress kept.
+
+    Yields the state after every iteration, and None now and then in between.
+
+    Parameters
+    ----------
+    stack, mesh, psf, settings
+        As for :func:`napari_deltamic.fit`.
+    known
+        What the frame before says; None for a first frame.
+    checkpoint
+        File that the progress is written to, now and then, when the fit is left and at its end.
+    resume
+        Go on from that file, if it exists.
+    """
+    prepared, progress = prepare(stack, mesh, psf, settings)
+    identity = ""
+    if checkpoint is not None:
+        identity = fingerprint(stack, mesh, psf, settings)
+        if resume and checkpoint.exists():
+            progress = load_checkpoint(checkpoint, identity)
+    if known is not None and progress.iteration == 0 and not progress.begun:
+        progress.brightness = _in_units_of(prepared, known.intensities)
+        progress.noise = known.noise
+    states = loop._states(prepared, progress)
+    saved = time.monotonic()
+    try:
+        while True:
+            try:
+                state = next(states)
+            except StopIteration as end:
+                reason = end.value
+                break
+            yield state
+            if checkpoint is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                save_checkpoint(checkpoint, progress, identity)
+                saved = time.monotonic()
+        # Guarded steps do not lead a mesh through itself, and to look takes a third of a frame.
+        guarded = known is not None and progress.mesh.has_contacts
+        result = loop._result(prepared, progress, reason, stopped=guarded)
+        return Fitted(result, progress.noise)
+    finally:
+        states.close()
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, progress, identity)
+        release_memory()
+
+
+def _in_units_of(prepared: PreparedFit, intensities: Intensities) -> Brightness:
+    """Return what is known of the brightness in the units of a fit."""
+    return Brightness(
+        intensities.membrane / prepared.scale,
+        intensities.interior / prepared.scale,
+        (intensities.background - prepared.level) / prepared.scale,
+        intensities.attenuation,
+    )
