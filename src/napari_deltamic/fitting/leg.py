@@ -53,7 +53,7 @@ _NEIGHBOURS = 6
 # The plateau is judged over this many iterations.
 _WINDOW = 10
 # Components of the data to a vertex from which on most of the loss is noise.
-_DATA_A_VERTEX = 10.0
+_DATA_A_VERTEX = 40.0
 # A loss this small is rounding and the mesh's facets, not noise; falling below it is no gain.
 _LOSS_FLOOR = 1e-5
 
@@ -147,7 +147,7 @@ def run_leg(
         progress.brightness = progress.here.brightness
         if progress.optics is not None:
             progress.optics = progress.optics.moved(progress.here.shift)
-        progress.leg_losses.append(progress.here.objective)
+        progress.leg_losses.append(_judged(progress.here, stage))
         progress.loss_history.append(progress.here.loss)
         progress.leg_iteration += 1
         progress.iteration += 1
@@ -296,7 +296,7 @@ def _renew(
         )
     if before is not None:
         # Only what steps gain counts for the plateau, not a change of the weights.
-        change = progress.here.objective - before.objective
+        change = _judged(progress.here, stage) - _judged(before, stage)
         progress.leg_losses = [loss + change for loss in progress.leg_losses]
     return vertices
 
@@ -338,6 +338,15 @@ def _slowly(steps: Generator[None, None, _Found]) -> Generator[bool, None, _Foun
             found: _Found = end.value
             return found
         yield False
+
+
+def _judged(here: Evaluation, stage: Stage) -> float:
+    """Return what must have settled for a leg to end.
+
+    A prior that is renewed may raise the misfit while all goes well. The first stages of a free
+    surface need not wait for theirs: the next one has another.
+    """
+    return here.objective if stage.roughness_order == 2 else here.loss
 
 
 def _ended(

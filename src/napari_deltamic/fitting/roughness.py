@@ -127,7 +127,7 @@ def _compared(edges: NDArray[np.int64], on_line: NDArray[np.bool_]) -> NDArray[n
     on_both_sides = np.bincount(beside[along, 0], minlength=count) >= 2
     rim = near & ~amidst & on_both_sides
     start = beside[:, 0]
-    return beside[amidst[start] | (along & (rim | ~near)[start])]
+    return np.asarray(beside[amidst[start] | (along & (rim | ~near)[start])])
 
 
 def _minus_mean(edges: NDArray[np.int64], count: int) -> Any:
