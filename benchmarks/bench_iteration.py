@@ -1,7 +1,7 @@
 """An iteration of a large embryo's fit beside two bare FFTs of the same stack.
 
-32 cells, about 40,000 faces, 33 x 256 x 384 voxels: steps of the last stage, with all their renewals
-of brightness and noise, in the band's modes and on the voxels.
+32 cells, about 40,000 faces, 33 x 256 x 384 voxels: steps of the last stage, with all renewals of
+brightness and noise. The planes are so far apart that even Gaussian noise needs the voxels.
 
     python benchmarks/bench_iteration.py
 """

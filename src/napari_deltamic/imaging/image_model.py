@@ -100,8 +100,8 @@ def dimming(rate: float, planes: int, step: float) -> torch.Tensor:
     Notes
     -----
     Light is lost on its way from where it is emitted, before it is blurred; here a blurred plane is
-    dimmed. That is the same for a PSF h(z) exp(-rate * z), whose centre is shifted by rate * sigma^2:
-    some nanometres.
+    dimmed. That is the same for a PSF h(z) exp(-rate * z), whose centre is shifted by
+    rate * sigma^2: some nanometres.
     """
     return torch.exp(-rate * step * torch.arange(planes, dtype=torch.float64))[:, None, None]
 
