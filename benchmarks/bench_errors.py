@@ -18,7 +18,7 @@ import numpy as np
 from machine import describe
 
 import napari_deltamic as dm
-from napari_deltamic.fitting.loop import _states
+from napari_deltamic.fitting.loop import fit_states
 from napari_deltamic.fitting.prepared_fit import prepare
 from napari_deltamic.fitting.shape_errors import ShapeErrors, shape_errors
 from napari_deltamic.imaging import gaussian_noise, poisson_noise
@@ -37,7 +37,7 @@ def fitted(
 ) -> tuple[TriangleMesh, ShapeErrors]:
     """Return a fit's mesh and its errors."""
     prepared, progress = prepare(stack, seed, psf, settings)
-    for _ in _states(prepared, progress):
+    for _ in fit_states(prepared, progress):
         pass
     steps = shape_errors(prepared, progress, prepared.plan[-1])
     while True:

@@ -11,7 +11,7 @@ import torch
 
 from napari_deltamic.fitting import FitSettings
 from napari_deltamic.fitting.densities import Brightness
-from napari_deltamic.fitting.loop import _states
+from napari_deltamic.fitting.loop import fit_states
 from napari_deltamic.fitting.measure_gradients import area_gradients, volume_gradients
 from napari_deltamic.fitting.normal_equations import (
     _edge_length,
@@ -253,7 +253,7 @@ def test_volumes_scatter_as_claimed() -> None:
     for seed in range(8):
         noisy = ImageStack(gaussian_noise(image, 0.15 * float(image.max()), seed), spacing)
         fitted = Fitted(*prepare(noisy, icosphere(center + 0.1, 1.3, 2), psf, FitSettings()))
-        for _ in _states(*fitted):
+        for _ in fit_states(*fitted):
             pass
         volumes.append(fitted.progress.mesh.volumes()[0])
         claimed.append(value_of(shape_errors(*fitted, fitted.prepared.plan[-1])).volumes[0])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mesh_cases import crumpled_grid, rotation
 
 from napari_deltamic.mesh.bubbles import cut_ball, double_bubble
-from napari_deltamic.mesh.measure_files import regions_touch, write_measure_tables
+from napari_deltamic.mesh.measure_files import write_measure_tables
 from napari_deltamic.mesh.measures import COLUMNS, measure, measures_table, write_measures_csv
 from napari_deltamic.mesh.moments import region_moments
 from napari_deltamic.mesh.shapes import box, box_grid, bumpy_sphere, dumbbell, ellipsoid, icosphere
@@ -202,13 +202,13 @@ def test_intensities_are_a_column() -> None:
 
 def test_tables_are_written_side_by_side(tmp_path) -> None:
     mesh = cut_ball(2.0, 0.5).mesh((0, 0, 0), 0.5)
-    assert regions_touch(mesh)
+    assert mesh.has_contacts
     files = write_measure_tables(tmp_path, mesh, brightness=[1, 2, 3])
     assert [file.name for file in files] == ["measures.csv", "contacts.csv", "junctions.csv"]
     assert [len(file.read_text().splitlines()) for file in files] == [3, 4, 2]
     assert "brightness" in files[1].read_text()
     alone = icosphere((0, 0, 0), 1.0, 1)
-    assert not regions_touch(alone)
+    assert not alone.has_contacts
     (tmp_path / "alone").mkdir()
     assert len(write_measure_tables(tmp_path / "alone", alone)) == 1
     assert [path.name for path in (tmp_path / "alone").iterdir()] == ["measures.csv"]

@@ -35,7 +35,7 @@ def measure(
     junctions
         Also write the table of the lines where regions meet to this CSV file.
     """
-    from napari_deltamic.cli.outputs import replacing, write_measures
+    from napari_deltamic.cli.outputs import write_measures
     from napari_deltamic.cli.tables import (
         print_contacts,
         print_junctions,
@@ -46,11 +46,11 @@ def measure(
         contacts_table,
         junctions_table,
         read_mesh,
-        regions_touch,
         write_table_csv,
     )
     from napari_deltamic.mesh.contacts import COLUMNS as CONTACT_COLUMNS
     from napari_deltamic.mesh.junctions import COLUMNS as JUNCTION_COLUMNS
+    from napari_deltamic.replacing import replacing
 
     for option, file in (("--csv", csv), ("--contacts", contacts), ("--junctions", junctions)):
         if file is not None:
@@ -58,7 +58,7 @@ def measure(
     read = read_mesh(mesh)
     print_measures(read, mesh.name)
     print_shapes(read, "Axes and neighbours")
-    if regions_touch(read):
+    if read.has_contacts:
         print_contacts(read, "Contacts and free surfaces (0 is the outside)")
         print_junctions(read, "Lines where regions meet")
     if csv is not None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import platform
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_deltamic.replacing import replacing
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
@@ -23,18 +22,6 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh import TriangleMesh
 
 LIBRARIES = ("napari-deltamic", "numpy", "scipy", "torch", "numba", "scikit-image", "trimesh")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name to write to; when that succeeds, put the file in the place of ``path``."""
-    # The ending is kept because writers choose the format by it.
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_fit(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cyclopts import Group
 
 from napari_deltamic.cli.errors import UsageError
-from napari_deltamic.cli.outputs import replacing
 from napari_deltamic.cli.values import Three
+from napari_deltamic.replacing import replacing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -150,9 +150,10 @@ def _write(
     import shlex
     import sys
 
-    from napari_deltamic.cli.outputs import replacing, versions, write_json
+    from napari_deltamic.cli.outputs import versions, write_json
     from napari_deltamic.mesh import write_table_csv
     from napari_deltamic.mesh.measures import COLUMNS
+    from napari_deltamic.replacing import replacing
 
     with replacing(folder / "tracks.csv") as name:
         table = result.tracks_table(facts["interval"])

@@ -110,7 +110,7 @@ def _run(
     file: Path | None,
     identity: str,
 ) -> FitResult:
-    states = _states(prepared, progress)
+    states = fit_states(prepared, progress)
     saved = time.monotonic()
     stopped = False
     while True:
@@ -131,7 +131,7 @@ def _run(
     if file is not None:
         save_checkpoint(file, progress, identity)
     _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
-    return _result(prepared, progress, reason, stopped)
+    return result_of(prepared, progress, reason, stopped)
 
 
 def iter_fit(
@@ -142,10 +142,10 @@ def iter_fit(
     Stop whenever you like: the last state holds the best mesh so far.
     """
     settings = FitSettings() if settings is None else settings
-    yield from filter(None, _states(*prepare(stack, mesh, psf, settings)))
+    yield from filter(None, fit_states(*prepare(stack, mesh, psf, settings)))
 
 
-def _states(prepared: PreparedFit, progress: Progress) -> Generator[FitState | None, None, str]:
+def fit_states(prepared: PreparedFit, progress: Progress) -> Generator[FitState | None, None, str]:
     """Run the stages, changing ``progress``; returns why the last one ended.
 
     Yields None where nothing is new, but the fit may be stopped and later resumed.
@@ -272,7 +272,8 @@ def _rendering(
     return seen.rendering(mesh, intensities, backend)
 
 
-def _result(prepared: PreparedFit, progress: Progress, reason: str, stopped: bool) -> FitResult:
+def result_of(prepared: PreparedFit, progress: Progress, reason: str, stopped: bool) -> FitResult:
+    """Return what a fit has come to; if ``stopped``, without looking for what is doubtful."""
     if progress.iteration == 0:
         stage = prepared.plan[0]
         progress.on_voxels = needs_voxels(progress.mesh, prepared, stage)

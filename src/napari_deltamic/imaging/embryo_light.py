@@ -66,11 +66,15 @@ class Optics:
         from napari_deltamic.imaging.rendering import render
 
         seen = render(
-            mesh, self.psf, self.shape, self.spacing, membrane=membrane, interior=interior
+            mesh,
+            self.psf,
+            self.shape,
+            self.spacing,
+            membrane=membrane,
+            interior=interior,
+            attenuation=self.attenuation,
         )
-        depth = self.spacing[0] * np.arange(self.shape[0])
-        dimmed = seen * np.exp(-self.attenuation * depth)[:, None, None]
-        return np.asarray(np.maximum(dimmed, 0.0))
+        return np.maximum(seen, 0.0).astype(np.float64)
 
 
 def marking(

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.junctions import measure_junctions as measure_junctions
     from napari_deltamic.mesh.junctions import meeting_points as meeting_points
     from napari_deltamic.mesh.laplacian import graph_laplacian as graph_laplacian
-    from napari_deltamic.mesh.measure_files import regions_touch as regions_touch
     from napari_deltamic.mesh.measure_files import write_measure_tables as write_measure_tables
     from napari_deltamic.mesh.measures import RegionMeasures as RegionMeasures
     from napari_deltamic.mesh.measures import measure as measure
@@ -88,7 +87,6 @@ _MODULE_OF = {
     "measure_junctions": "junctions",
     "meeting_points": "junctions",
     "graph_laplacian": "laplacian",
-    "regions_touch": "measure_files",
     "write_measure_tables": "measure_files",
     "RegionMeasures": "measures",
     "measure": "measures",

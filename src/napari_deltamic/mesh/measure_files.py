@@ -14,11 +14,6 @@ from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 from napari_deltamic.replacing import replacing
 
 
-def regions_touch(mesh: TriangleMesh) -> bool:
-    """Return whether any face lies between two regions, neither of them the outside."""
-    return bool((mesh.interfaces > 0).all(axis=1).any())
-
-
 def write_measure_tables(
     directory: str | os.PathLike[str],
     mesh: TriangleMesh,

@@ -71,7 +71,7 @@ def frame_fit(
     if known is not None and progress.iteration == 0 and not progress.begun:
         progress.brightness = _in_units_of(prepared, known.intensities)
         progress.noise = known.noise
-    states = loop._states(prepared, progress)
+    states = loop.fit_states(prepared, progress)
     saved = time.monotonic()
     try:
         while True:
@@ -86,7 +86,7 @@ def frame_fit(
                 saved = time.monotonic()
         # Guarded steps do not lead a mesh through itself, and to look takes a third of a frame.
         guarded = known is not None and progress.mesh.has_contacts
-        result = loop._result(prepared, progress, reason, stopped=guarded)
+        result = loop.result_of(prepared, progress, reason, stopped=guarded)
         return Fitted(result, progress.noise)
     finally:
         states.close()
