@@ -191,3 +191,41 @@ def test_optics_that_there_are_not_are_named(sample_files, sigma, tmp_path, caps
     words = ("fit", sample_files / "stack.tif", "--mesh", sample_files / "start.rec")
     assert run(*words, "--sigma", *sigma, "-o", tmp_path / "none", "--learn", "na") == 2
     assert "has no quantity 'na'" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def touching(tmp_path_factory):
+    from napari_deltamic.imaging import make_embryo, write_stack
+
+    folder = tmp_path_factory.mktemp("touching")
+    embryo = make_embryo(2, seed=1)
+    write_stack(folder / "pair.tif", embryo.stack.data, embryo.stack.spacing)
+    centers = [embryo.truth.region_mesh(region).vertices.mean(axis=0) for region in (1, 2)]
+    rows = "\n".join(",".join(f"{place:.3f}" for place in center) for center in centers)
+    (folder / "cells.csv").write_text(f"z,y,x\n{rows}\n")
+    return folder, embryo
+
+
+@pytest.mark.parametrize("marked", [[], ["--points", "cells.csv"]])
+def test_touching_cells_are_found_by_their_membranes(touching, tmp_path, capsys, marked):
+    folder, embryo = touching
+    marked = [folder / word if word.endswith(".csv") else word for word in marked]
+    sigma = ("--sigma", 0.5, 0.3, 0.3, "--noise", "poisson", "--standard-errors")
+    words = ("fit", folder / "pair.tif", *sigma, "-o", tmp_path, "--membranes", *marked)
+    assert run(*words, "--stages", 1, "--max-iterations", 12, "--edge-length", 0.6) == 0
+    assert "2 regions fitted" in capsys.readouterr().out
+    fitted = read_mesh(tmp_path / "mesh.rec")
+    assert fitted.interfaces.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert np.sort(fitted.volumes()) == pytest.approx(np.sort(embryo.volumes()), rel=0.05)
+    with (tmp_path / "contacts.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert all(float(row["brightness"]) > float(row["brightness_error"]) > 0 for row in rows)
+
+
+def test_membranes_go_with_no_other_start(sample_files, sigma, tmp_path, capsys):
+    words = ("fit", sample_files / "stack.tif", "--sigma", *sigma, "-o", tmp_path, "--membranes")
+    assert run(*words, "--auto") == 2
+    assert "2 were given" in capsys.readouterr().err
+    assert run(*words, "--radius", 2) == 2
+    assert "--radius: does not go with --membranes" in capsys.readouterr().err

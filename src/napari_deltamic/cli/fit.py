@@ -38,6 +38,7 @@ def fit(
     labels: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     threshold: Annotated[float | None, Parameter(group=START)] = None,
     auto: Annotated[Flag, Parameter(group=START)] = False,
+    membranes: Annotated[Flag, Parameter(group=START)] = False,
     spacing: Three | None = None,
     channel: Whole | None = None,
     frame: Whole | None = None,
@@ -75,6 +76,8 @@ def fit(
         Grey value above which voxels of the slightly smoothed stack belong to objects.
     auto
         Find the objects with a threshold that is chosen from the stack.
+    membranes
+        Find cells that touch by their marked membranes; with --points, one at each of them.
     spacing
         Voxel size in um along z, y and x; by default as the file says.
     channel
@@ -94,10 +97,10 @@ def fit(
     from napari_deltamic.optics import save_psf
 
     chosen = chosen_settings(settings, options)
-    check_start(mesh, points, radius, labels, threshold, auto)
+    check_start(mesh, points, radius, labels, threshold, auto, membranes)
     blur = chosen_psf(sigma, psf)
     image = read_stack(stack, spacing, channel, frame)
-    start = chosen_start(image, mesh, points, radius, points_unit, labels, threshold)
+    start = chosen_start(image, mesh, points, radius, points_unit, labels, threshold, membranes)
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
@@ -157,15 +160,19 @@ def check_start(
     labels: Path | None,
     threshold: float | None,
     auto: bool,
+    membranes: bool,
 ) -> None:
     """Raise a :class:`UsageError` unless one start is given, with what goes with it."""
     automatic = auto or threshold is not None
-    given = (mesh is not None) + (points is not None) + (labels is not None) + automatic
+    at_points = points is not None and not membranes
+    given = (mesh is not None) + at_points + (labels is not None) + automatic + membranes
     if given != 1:
         raise UsageError(
-            "give one start for the fit: --mesh, --points with --radius, --labels, --threshold or "
-            f"--auto; {given or 'none'} {'was' if given == 0 else 'were'} given"
+            "give one start for the fit: --mesh, --points with --radius, --labels, --threshold, "
+            f"--auto or --membranes; {given or 'none'} {'was' if given == 0 else 'were'} given"
         )
+    if radius is not None and membranes:
+        raise UsageError("--radius: does not go with --membranes, which find the cells' size")
     if radius is not None and points is None:
         raise UsageError(
             "--radius: goes with --points; objects found otherwise have their own size"
@@ -180,14 +187,21 @@ def chosen_start(
     points_unit: PointsUnit,
     labels: Path | None,
     threshold: float | None,
+    membranes: bool,
 ) -> TriangleMesh:
     """Return the mesh that a fit of a stack starts from, by the option that is given."""
-    from napari_deltamic.cli.starting_mesh import mesh_from_labels, spheres_at
+    from napari_deltamic.cli.starting_mesh import (
+        mesh_from_labels,
+        mesh_from_membranes,
+        spheres_at,
+    )
     from napari_deltamic.imaging import seed_from_image
     from napari_deltamic.mesh import read_mesh
 
     if mesh is not None:
         return read_mesh(mesh)
+    if membranes:
+        return mesh_from_membranes(stack, points, points_unit)
     if points is not None:
         return spheres_at(points, radius, points_unit, stack)
     if labels is not None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
     from napari_deltamic.mesh import TriangleMesh
 
+# What the border of the stack cuts goes on so many voxels, out of sight of the blur.
+_BEYOND = 5.0
+
 PointsUnit = Literal["um", "voxel"]
 
 
@@ -93,6 +96,17 @@ def spheres_at(
 
     if radius is None:
         raise UsageError("--radius: needed with --points, in um")
+    return seed_spheres(points_in(path, unit, stack), radius)
+
+
+def points_in(path: Path, unit: PointsUnit, stack: ImageStack) -> NDArray[np.float64]:
+    """Return the (N, 3) points of a CSV file in um, all of which must lie in the stack.
+
+    Raises
+    ------
+    UsageError
+        If one does not.
+    """
     points = read_points(path)
     if unit == "voxel":
         points = stack.origin + stack.spacing * points
@@ -105,7 +119,23 @@ def spheres_at(
             f"stack, which runs from {_numbers(stack.lower_corner)} to "
             f"{_numbers(stack.upper_corner)} um{hint}"
         )
-    return seed_spheres(points, radius)
+    return points
+
+
+def mesh_from_membranes(stack: ImageStack, path: Path | None, unit: PointsUnit) -> TriangleMesh:
+    """Return one mesh of touching cells, found by their membranes or one at each point of a file.
+
+    Raises
+    ------
+    UsageError
+        If a point lies outside of the stack.
+    """
+    from napari_deltamic.imaging import membrane_labels
+    from napari_deltamic.mesh import seed_from_labels
+
+    markers = None if path is None else points_in(path, unit, stack)
+    labels = membrane_labels(stack, markers)
+    return seed_from_labels(labels, stack.spacing, stack.origin, beyond=_BEYOND * stack.spacing)
 
 
 def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
@@ -130,7 +160,7 @@ def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
         raise UsageError(f"--labels: {path} holds {labels.dtype}, not whole numbers")
     if not (labels > 0).any():
         raise UsageError(f"--labels: {path} has no label above 0")
-    return seed_from_labels(labels, stack.spacing, stack.origin)
+    return seed_from_labels(labels, stack.spacing, stack.origin, beyond=_BEYOND * stack.spacing)
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

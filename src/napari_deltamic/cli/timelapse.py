@@ -34,6 +34,7 @@ def timelapse(
     labels: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     threshold: Annotated[float | None, Parameter(group=START)] = None,
     auto: Annotated[Flag, Parameter(group=START)] = False,
+    membranes: Annotated[Flag, Parameter(group=START)] = False,
     spacing: Three | None = None,
     channel: Whole | None = None,
     frames: str = ":",
@@ -74,6 +75,8 @@ def timelapse(
         Grey value above which voxels of the slightly smoothed stack belong to objects.
     auto
         Find the objects with a threshold that is chosen from the first frame.
+    membranes
+        Find cells that touch by their marked membranes; with --points, one at each of them.
     spacing
         Voxel size in um along z, y and x; by default as the file says.
     channel
@@ -96,14 +99,14 @@ def timelapse(
     from napari_deltamic.timelapse import Movie, fit_timelapse
 
     chosen = chosen_settings(settings, options)
-    check_start(mesh, points, radius, labels, threshold, auto)
+    check_start(mesh, points, radius, labels, threshold, auto, membranes)
     blur = chosen_psf(sigma, psf)
     start_frame, end_frame = frame_range(frames)
     try:
         read = Movie(movie, spacing, channel=channel, start=start_frame, stop=end_frame)
     except ValueError as error:
         raise UsageError(str(error).replace("start, stop:", "--frames:")) from error
-    start = chosen_start(read[0], mesh, points, radius, points_unit, labels, threshold)
+    start = chosen_start(read[0], mesh, points, radius, points_unit, labels, threshold, membranes)
     if resume and not (output / "movie.json").is_file():
         raise UsageError(f"--resume: {output / 'movie.json'} does not exist; start without it")
     with output_folder("--output", output):
