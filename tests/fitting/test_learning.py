@@ -173,14 +173,18 @@ def test_bounds_are_kept_and_named() -> None:
 
 
 def test_widths_that_the_image_does_not_show_are_named() -> None:
-    # A small ball in much noise: its volume shows, its edge here and there.
+    # A small ball in much noise and a narrow PSF: its edge shows here and there.
     centre = (1.15, 1.15, 1.15)
     image = render(
-        icosphere(centre, 0.7, 4), GaussianPSF(0.1), (24,) * 3, SPACING, **brightness_of("interior")
+        icosphere(centre, 0.7, 4),
+        GaussianPSF(0.05),
+        (24,) * 3,
+        SPACING,
+        **brightness_of("interior"),
     )
-    noisy = gaussian_noise(image, 4.0 * float(image.std()), seed=0)
+    noisy = gaussian_noise(image, 2.0 * float(image.std()), seed=0)
     seed = icosphere(centre, 0.6, 2)
-    scene = Scene(ImageStack(noisy, SPACING), seed, GaussianPSF(0.1), seed)
+    scene = Scene(ImageStack(noisy, SPACING), seed, GaussianPSF(0.05), seed)
     settings = FitSettings(label="interior", stages=2, max_iterations=40, learn=("sigma",))
     result = scene.fit(settings)
     unknown = [one for one in result.optics if not one.determined]
