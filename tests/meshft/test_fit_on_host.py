@@ -11,7 +11,7 @@ from cuda_on_host import make_launch
 from scipy.sparse import random as random_matrix
 
 import napari_deltamic as dm
-from napari_deltamic.fitting import leg, preconditioner, roughness
+from napari_deltamic.fitting import preconditioner, roughness
 from napari_deltamic.fitting.preconditioner import inverse_coefficients
 from napari_deltamic.mesh import bumpy_sphere, graph_laplacian, icosphere, mean_surface_distance
 from napari_deltamic.meshft import backends, transform
@@ -79,13 +79,8 @@ def test_a_whole_fit_by_the_kernels_is_that_of_the_cpu(monkeypatch: pytest.Monke
     choice = backends.Choice(make, "CUDA: a stand-in", CPU)
     monkeypatch.setattr(transform, "choose_backend", lambda name, device=None: choice)
     monkeypatch.setattr(preconditioner, "device_rows", on_host)
-    monkeypatch.setattr(
-        leg,
-        "smoother",
-        lambda mesh, smoothing, device: preconditioner._polynomial(
-            graph_laplacian(mesh), smoothing, device
-        ),
-    )
+    by_polynomials = partial(preconditioner._polynomial, device=CPU)
+    monkeypatch.setattr(preconditioner, "_factorised", by_polynomials)
     monkeypatch.setattr(roughness, "product", lambda matrix, device: on_host(matrix).product)
     result = dm.fit(stack, seed, psf, settings)
     assert mean_surface_distance(result.mesh, truth).mean < 0.1 * spacing[0]
