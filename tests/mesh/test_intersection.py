@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_deltamic.mesh.intersection import self_intersections
+from napari_deltamic.mesh import intersection
+from napari_deltamic.mesh.intersection import intersecting, self_intersections
 from napari_deltamic.mesh.shapes import icosphere
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
 
@@ -65,3 +66,12 @@ def test_a_fold_is_found() -> None:
 
 def test_no_faces_no_pairs() -> None:
     assert self_intersections(TriangleMesh(np.empty((0, 3)), np.empty((0, 3)))).shape == (0, 2)
+
+
+def test_bit_by_bit_it_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = concatenate([icosphere((0, 0, 0), 1.0, 2), icosphere((0.3, 0.4, 1.2), 1.0, 2)])
+    expected = self_intersections(mesh)
+    assert len(expected) > 20
+    monkeypatch.setattr(intersection, "_FACES", 70)
+    assert len(list(intersecting(mesh))) == -(-len(mesh.faces) // 70)
+    np.testing.assert_array_equal(self_intersections(mesh), expected)

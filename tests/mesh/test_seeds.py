@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_deltamic.mesh.distance import surface_distance
 from napari_deltamic.mesh.measures import measure
-from napari_deltamic.mesh.seeds import seed_from_labels, seed_spheres
+from napari_deltamic.mesh.seeds import seed_from_labels, seed_spheres, seeding_from_labels
 from napari_deltamic.mesh.topology import edge_use, vertex_components
 
 
@@ -187,3 +187,28 @@ def test_real_nuclei_keep_volume_and_boundary(data_folder) -> None:
     boundary = np.argwhere(first & ~binary_erosion(first)) * spacing
     # Boundary voxels' centres lie within about half a voxel's diagonal of the surface.
     assert surface_distance(boundary, mesh.region_mesh(int(values[0]))).mean() < 0.8
+
+
+def test_labels_are_seeded_bit_by_bit_as_at_once() -> None:
+    labels = np.zeros((14, 16, 20), dtype=np.int64)
+    labels[2:12, 2:14, 2:10], labels[2:12, 2:14, 10:18] = 1, 2
+    steps, yields = seeding_from_labels(labels, (1, 1, 1)), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            mesh = end.value
+            break
+        yields += 1
+    assert yields > 10
+    expected = seed_from_labels(labels, (1, 1, 1))
+    np.testing.assert_array_equal(mesh.vertices, expected.vertices)
+    np.testing.assert_array_equal(mesh.faces, expected.faces)
+
+
+def test_warnings_point_to_who_asked_for_seeds() -> None:
+    labels = np.zeros((10, 10, 24), dtype=np.int64)
+    labels[2:8, 2:8, 2:8], labels[2:8, 2:8, 15:20] = 1, 1
+    with pytest.warns(UserWarning, match="in 2 pieces") as caught:
+        seed_from_labels(labels, (1, 1, 1))
+    assert caught[0].filename == __file__

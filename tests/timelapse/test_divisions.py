@@ -6,6 +6,7 @@ from movie_cases import PSF, SPACING
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack, gaussian_noise, poisson_noise, render
 from napari_deltamic.mesh import box_grid, icosphere
+from napari_deltamic.mesh.steps import at_once
 from napari_deltamic.timelapse.carrying import (
     carried,
     is_worn,
@@ -41,7 +42,7 @@ def seen(wall_normal=None, seed=0, noise="poisson", sign=1.0):
 def look(stack, image, **options):
     kinds = {"is_poisson": True, "is_dark": False, **options}
     watch = ResidualWatch(PSF, **kinds)
-    return watch, watch.look(stack, BALL, image.astype(np.float32))
+    return watch, at_once(watch.look(stack, BALL, image.astype(np.float32)))
 
 
 def test_noise_alone_is_as_strong_as_noise():

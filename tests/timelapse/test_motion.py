@@ -7,22 +7,23 @@ from movie_cases import PSF, SPACING, photographed
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.mesh import box_grid, concatenate, icosphere
-from napari_deltamic.timelapse.motion import moving_with_image, touching_groups
+from napari_deltamic.mesh.steps import at_once
+from napari_deltamic.timelapse.motion import (
+    BENDING,
+    FOLLOWING,
+    moving_with_image,
+    touching_groups,
+)
 from napari_deltamic.timelapse.steps import told
 
 SHAPE = (16, 30, 44)
 MIDDLE = 0.5 * np.array(SPACING) * (np.array(SHAPE) - 1)
 
 
-def moved(mesh, truth, stack=None):
+def moved(mesh, truth, stack=None, rounds=FOLLOWING):
     brightness = Intensities(np.ones(len(mesh.interfaces)), np.empty(0), 0.0)
     stack = stack or ImageStack(render(truth, PSF, SHAPE, SPACING), SPACING)
-    steps = moving_with_image(mesh, brightness, stack, PSF)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value.mesh
+    return at_once(moving_with_image(mesh, brightness, stack, PSF, rounds=rounds)).mesh
 
 
 @settings(max_examples=8, deadline=None)
@@ -43,6 +44,52 @@ def test_touching_cells_turn_and_shear_together():
     found = moved(cells, truth)
     before = np.linalg.norm(cells.vertices - truth.vertices, axis=1).max()
     assert np.linalg.norm(found.vertices - truth.vertices, axis=1).max() < 0.1 * before
+
+
+def block():
+    """Return three touching cells in a row."""
+    half = np.array((1.6, 1.5, 3.0))
+    return box_grid(MIDDLE - half, MIDDLE + half, (1, 1, 3), 6)
+
+
+def test_each_cell_bends_its_own_way():
+    cells = block()
+    place = cells.vertices - MIDDLE
+    waves = np.sin(2.0 * np.pi * place[:, 2] / 3.0)
+    truth = cells.with_vertices(cells.vertices + np.outer(waves, (0.15, 0.15, 0.1)))
+    found = moved(cells, truth, rounds=(*FOLLOWING, *BENDING))
+    before = np.abs(cells.volumes() / truth.volumes() - 1.0).max()
+    assert np.abs(found.volumes() / truth.volumes() - 1.0).max() < 0.2 * before
+    as_a_whole = moved(cells, truth)
+    away = [np.linalg.norm(one.vertices - truth.vertices) for one in (found, as_a_whole)]
+    assert away[0] < 0.7 * away[1]
+
+
+def test_a_contact_that_is_off_goes_back_and_volumes_with_it():
+    truth = block()
+    place = truth.vertices - MIDDLE
+    # The middle cell takes a tenth from its neighbour; the ends stay.
+    push = 0.2 * np.exp(-np.square((place[:, 2] - 1.0) / 0.7))
+    off = truth.with_vertices(truth.vertices + np.outer(push, (0.0, 0.0, 1.0)))
+    assert np.abs(off.volumes() / truth.volumes() - 1.0).max() > 0.09
+    found = moved(off, truth, rounds=BENDING)
+    assert np.abs(found.volumes() / truth.volumes() - 1.0).max() < 0.02
+
+
+def test_where_nothing_is_lacking_nothing_moves():
+    cells = block()
+    found = moved(cells, cells, rounds=(*FOLLOWING, *BENDING))
+    np.testing.assert_allclose(found.vertices, cells.vertices, atol=1e-3)
+
+
+@pytest.mark.parametrize("way", [-20.0, 20.0])
+def test_what_lies_outside_of_the_stack_stays(way):
+    inside = icosphere(MIDDLE, 1.0, 3)
+    pair = concatenate([inside, icosphere(MIDDLE + way, 1.0, 3)])
+    found = moved(pair, inside.with_vertices(inside.vertices + 0.1), rounds=(*FOLLOWING, *BENDING))
+    count = len(inside.vertices)
+    np.testing.assert_allclose(found.vertices[:count], inside.vertices + 0.1, atol=0.03)
+    np.testing.assert_array_equal(found.vertices[count:], pair.vertices[count:])
 
 
 def test_separate_objects_move_apart():
@@ -92,13 +139,7 @@ def test_noise_hardly_moves_a_still_mesh():
     stack = photographed(ball, SHAPE, 3)
     gain = 30.0 / image.max()
     brightness = Intensities(np.array([gain]), np.empty(0), 1.0)
-    steps = moving_with_image(ball, brightness, stack, PSF)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found = end.value.mesh
-            break
+    found = at_once(moving_with_image(ball, brightness, stack, PSF)).mesh
     assert np.sqrt(np.mean(np.square((found.vertices - ball.vertices) / SPACING))) < 0.25
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.state import Intensities
-from napari_deltamic.mesh import TriangleMesh, self_intersections
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.intersection import intersecting
+from napari_deltamic.mesh.steps import at_once
 from napari_deltamic.mesh.topology import edge_use
 
 # A region this small beside the largest has collapsed.
@@ -27,7 +30,16 @@ def doubts(mesh: TriangleMesh, intensities: Intensities, resolution: float) -> l
     resolution
         Length in um of the finest detail that the image shows.
     """
-    found = _crossings(mesh) + _partings(mesh, resolution)
+    return at_once(doubting(mesh, intensities, resolution))
+
+
+def doubting(
+    mesh: TriangleMesh, intensities: Intensities, resolution: float
+) -> Generator[None, None, list[str]]:
+    """Do what :func:`doubts` does bit by bit; it may be left off at every yield."""
+    found = yield from _crossings(mesh)
+    yield
+    found += _partings(mesh, resolution)
     volumes = mesh.volumes()
     least = max(_VANISHED * float(volumes.max()), _ball(resolution))
     for region, volume in zip(mesh.regions, volumes, strict=True):
@@ -95,9 +107,10 @@ def _regions_at_lines(mesh: TriangleMesh) -> list[set[int]]:
     return [set(regions) for regions in sorted(meeting)]
 
 
-def _crossings(mesh: TriangleMesh) -> list[str]:
+def _crossings(mesh: TriangleMesh) -> Generator[None, None, list[str]]:
     """Return a sentence for each set of regions whose faces run through each other."""
-    inner = mesh.labels.max(axis=1)[self_intersections(mesh)]
+    crossing = yield from intersecting(mesh)
+    inner = mesh.labels.max(axis=1)[crossing]
     pairs, counts = np.unique(np.sort(inner, axis=1), axis=0, return_counts=True)
     return [_crossing(pair, int(count)) for pair, count in zip(pairs, counts, strict=True)]
 

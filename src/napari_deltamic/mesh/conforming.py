@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh.consistency import unmatched_edges
-from napari_deltamic.mesh.intersection import self_intersections
+from napari_deltamic.mesh.intersection import intersecting
 from napari_deltamic.mesh.label_fields import LabelFields, label_fields
 from napari_deltamic.mesh.label_image import has_thin_label
 from napari_deltamic.mesh.label_surface import label_surface
@@ -42,8 +44,8 @@ def conforming_mesh(
     origin: NDArray[np.float64],
     smoothing: NDArray[np.float64],
     lengths: NDArray[np.float64],
-) -> TriangleMesh:
-    """Return the smooth interfaces between labels 1..R and the outside.
+) -> Generator[None, None, TriangleMesh]:
+    """Return the smooth interfaces between labels 1..R and the outside; yields now and then.
 
     Parameters
     ----------
@@ -63,9 +65,13 @@ def conforming_mesh(
     best, fewest = None, np.inf
     for finer in _ATTEMPTS:
         fields = label_fields(labels, spacing, origin, smoothing, finer * side)
-        surface = _with_matched_weights(fields, volumes, float(smoothing.mean()))
-        mesh = with_volumes(untangled(_remeshed(surface, lengths)), volumes)
-        faults = _faults(mesh, tiny)
+        yield
+        surface = yield from _with_matched_weights(fields, volumes, float(smoothing.mean()))
+        remeshed = yield from _remeshed(surface, lengths)
+        yield
+        mesh = with_volumes(untangled(remeshed), volumes)
+        yield
+        faults = yield from _faults(mesh, tiny)
         if best is None or faults < fewest:
             best, fewest = mesh, faults
         if faults == 0:
@@ -74,17 +80,19 @@ def conforming_mesh(
     return best
 
 
-def _remeshed(surface: TriangleMesh, lengths: NDArray[np.float64]) -> TriangleMesh:
+def _remeshed(
+    surface: TriangleMesh, lengths: NDArray[np.float64]
+) -> Generator[None, None, TriangleMesh]:
     """Return the surface with the edge lengths of its regions, the shorter one at interfaces."""
-    from napari_deltamic.mesh.remeshing import remesh
+    from napari_deltamic.mesh.remeshing import remeshing
 
     wished = np.concatenate([[np.inf], lengths])[surface.labels].min(axis=1)
     at_vertex = np.full(len(surface.vertices), np.inf)
     np.minimum.at(at_vertex, surface.faces, wished[:, None])
-    return remesh(surface, at_vertex, _ITERATIONS)
+    return (yield from remeshing(surface, at_vertex, _ITERATIONS))
 
 
-def _faults(mesh: TriangleMesh, tiny: NDArray[np.int64]) -> int:
+def _faults(mesh: TriangleMesh, tiny: NDArray[np.int64]) -> Generator[None, None, int]:
     """Return how many edges do not close up and how many pairs of faces cross.
 
     Faces can cross where they are crowded: at triple lines and round tiny regions. Elsewhere they
@@ -95,7 +103,8 @@ def _faults(mesh: TriangleMesh, tiny: NDArray[np.int64]) -> int:
     crowded[mesh.faces[np.isin(mesh.labels, tiny).any(axis=1)]] = True
     near = crowded[mesh.faces].any(axis=1)
     part = TriangleMesh(mesh.vertices, mesh.faces[near], mesh.labels[near])
-    return len(unmatched_edges(mesh)) + len(self_intersections(part))
+    crossing = yield from intersecting(part)
+    return len(unmatched_edges(mesh)) + len(crossing)
 
 
 def _cube(
@@ -118,7 +127,7 @@ def _cube(
 
 def _with_matched_weights(
     fields: LabelFields, volumes: NDArray[np.float64], smoothing: float
-) -> TriangleMesh:
+) -> Generator[None, None, TriangleMesh]:
     """Weigh the labels' fields until their regions have about the volumes asked for.
 
     Where the weights of two labels differ by a small factor, their interface moves by half the
@@ -132,8 +141,10 @@ def _with_matched_weights(
     for _ in range(_ROUNDS):
         fields.weights[1:] = np.exp(logarithms)
         first, second = fields.strongest()
+        yield
         _with_missing_labels(first, fields)
         surface = label_surface(in_one_piece(first, second, fields.shape), fields)
+        yield
         missing = volumes - surface.volumes()
         error = float(np.max(np.abs(missing) / volumes))
         if error < least:

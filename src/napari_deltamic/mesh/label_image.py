@@ -46,7 +46,7 @@ def tidied(labels: NDArray[np.int32], values: NDArray[np.integer]) -> NDArray[np
             warnings.warn(
                 f"labels: label {values[number - 1]} is in {count} pieces; the largest is kept, "
                 f"{sizes.max() / sizes.sum():.0%} of its voxels",
-                stacklevel=3,
+                stacklevel=5,
             )
         _give_away(result, box, pieces, int(sizes.argmax()))
     for number, box in enumerate(find_objects(result, len(values)), start=1):

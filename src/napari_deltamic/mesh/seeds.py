@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.mesh.label_image import continued, solitary, tidied
 from napari_deltamic.mesh.shapes import checked_center, geodesic_sphere, positive_length
+from napari_deltamic.mesh.steps import at_once
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
 
 _EDGES_PER_RADIUS = 6.0
@@ -140,6 +142,18 @@ def seed_from_labels(
     UserWarning
         If pieces with more than a twentieth of a label's voxels were left out.
     """
+    return at_once(seeding_from_labels(labels, spacing, origin, edge_length, smoothing, beyond))
+
+
+def seeding_from_labels(
+    labels: ArrayLike,
+    spacing: ArrayLike,
+    origin: ArrayLike = (0.0, 0.0, 0.0),
+    edge_length: float | None = None,
+    smoothing: float | None = None,
+    beyond: ArrayLike = 0.0,
+) -> Generator[None, None, TriangleMesh]:
+    """Do what :func:`seed_from_labels` does bit by bit; it may be left off at every yield."""
     volume = _checked_labels(labels)
     step = np.asarray(spacing, dtype=np.float64)
     if step.shape != (3,) or not np.isfinite(step).all() or (step <= 0).any():
@@ -161,9 +175,11 @@ def seed_from_labels(
     # The outside is number 0 even if no voxel has it.
     compact = compact.reshape(volume.shape).astype(np.int32) + np.int32(values[0] > 0)
     values = values[values > 0]
+    yield
     compact = tidied(compact, values)
+    yield
     compact, shift = continued(compact, step, np.broadcast_to(margin, 3))
-    mesh = _surfaces(compact, step, start + shift, sigma, edge_length)
+    mesh = yield from _surfaces(compact, step, start + shift, sigma, edge_length)
     return TriangleMesh(mesh.vertices, mesh.faces, np.concatenate([[0], values])[mesh.labels])
 
 
@@ -173,8 +189,8 @@ def _surfaces(
     origin: NDArray[np.float64],
     smoothing: NDArray[np.float64],
     edge_length: float | None,
-) -> TriangleMesh:
-    """Return the mesh of labels 1..R."""
+) -> Generator[None, None, TriangleMesh]:
+    """Return the mesh of labels 1..R; yields now and then."""
     voxels = np.bincount(labels.ravel())
     volumes = voxels * float(np.prod(spacing))
     radii = np.cbrt(0.75 * volumes / np.pi)
@@ -199,7 +215,9 @@ def _surfaces(
 
         number_of = np.zeros(len(voxels), dtype=np.int32)
         number_of[others] = np.arange(1, len(others) + 1)
-        surface = conforming_mesh(number_of[labels], spacing, origin, smoothing, lengths[others])
+        surface = yield from conforming_mesh(
+            number_of[labels], spacing, origin, smoothing, lengths[others]
+        )
         numbers = np.concatenate([[0], others])
         meshes.append(TriangleMesh(surface.vertices, surface.faces, numbers[surface.labels]))
     counts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])

@@ -11,7 +11,7 @@ import numpy as np
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.state import FitState
 from napari_deltamic.imaging import ImageStack
-from napari_deltamic.mesh import seed_from_labels
+from napari_deltamic.mesh.seeds import seeding_from_labels
 from napari_deltamic.optics import PSF
 from napari_deltamic.timelapse.carrying import carried
 from napari_deltamic.timelapse.frame_fit import Fitted, frame_fit
@@ -80,14 +80,14 @@ def refit_divided(
             yield None
         if not cuts:
             return None
-        start = seed_from_labels(divided, stack.spacing, stack.origin)
+        start = yield from seeding_from_labels(divided, stack.spacing, stack.origin)
         yield None
         known = carried(fitted.result.intensities, fitted.result.mesh, start, fitted.noise)
         names = "-".join(str(cut.region) for cut in cuts)
         file = None if checkpoint is None else checkpoint.with_stem(f"{checkpoint.stem}_cut{names}")
         again = yield from frame_fit(stack, start, psf, settings, known, file, resume)
         yield None
-        after = watch.look(stack, again.result.mesh, again.result.image)
+        after = yield from watch.look(stack, again.result.mesh, again.result.image)
         yield None
         kept = [
             cut.region for cut in cuts if _is_better(cut, stack, fitted, again, look, after, watch)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.settings import FitSettings
-from napari_deltamic.fitting.state import FitState
+from napari_deltamic.fitting.state import FitState, Intensities
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
@@ -25,7 +26,13 @@ from napari_deltamic.timelapse.carrying import (
 )
 from napari_deltamic.timelapse.division import refit_divided
 from napari_deltamic.timelapse.frame_fit import frame_fit
-from napari_deltamic.timelapse.motion import moving_with_image
+from napari_deltamic.timelapse.motion import (
+    BENDING,
+    FOLLOWING,
+    Moved,
+    Round,
+    moving_with_image,
+)
 from napari_deltamic.timelapse.residuals import Look, ResidualWatch, suspicions
 from napari_deltamic.timelapse.results import Division, FrameResult
 from napari_deltamic.timelapse.state import TimelapseState
@@ -129,13 +136,16 @@ class Following:
                 start = yield from told(remeshing(start, edge_length), lambda _: waiting)
             known = carried(before.intensities, before.mesh, start, before.noise)
             yield waiting
+            light = known.intensities
             start, image = yield from told(
-                moving_with_image(start, known.intensities, stack, self._psf, settings.backend),
-                lambda _: waiting,
+                self._moving(stack, start, light, FOLLOWING), lambda _: waiting
             )
-            # Before the fit, which might bend the surface to explain a part of a new one.
-            at_start = self._watch.look(stack, start, image)
-            yield waiting
+            # Before anything bends the surface, which might explain a part of a new one.
+            looking = self._watch.look(stack, start, image)
+            at_start = yield from told(looking, lambda _: waiting)
+            start, _ = yield from told(
+                self._moving(stack, start, light, BENDING), lambda _: waiting
+            )
         file = None if self._store is None else self._store.checkpoint_file(number)
 
         def seen(fit: FitState | None) -> TimelapseState:
@@ -150,7 +160,16 @@ class Following:
         if learned_psf is not None:
             self._watch, self._widths = self._watching(learned_psf), fwhm_of(learned_psf)
         yield waiting
-        look = self._watch.look(stack, fitted.result.mesh, fitted.result.image)
+        if known is not None and start.has_contacts:
+            # Few steps fit the finest detail, which swells cells by a part in a thousand at first.
+            result = fitted.result
+            mesh, image = yield from told(
+                self._moving(stack, result.mesh, result.intensities, BENDING), lambda _: waiting
+            )
+            fitted = fitted._replace(result=replace(result, mesh=mesh, image=image))
+        result = fitted.result
+        looking = self._watch.look(stack, result.mesh, result.image)
+        look = yield from told(looking, lambda _: waiting)
         if at_start is not None:
             look = at_start._replace(ratios=_larger(at_start.ratios, look.ratios))
         ratios = look.ratios
@@ -206,6 +225,17 @@ class Following:
             noise=float(fitted.noise),
         )
         return found, learned_psf
+
+    def _moving(
+        self,
+        stack: ImageStack,
+        mesh: TriangleMesh,
+        intensities: Intensities,
+        rounds: Sequence[Round],
+    ) -> Generator[None, None, Moved]:
+        """Return the mesh moved with the image in some rounds."""
+        backend = self._later.backend
+        return moving_with_image(mesh, intensities, stack, self._psf, backend, rounds)
 
     def _without_lost(
         self, mesh: TriangleMesh, stack: ImageStack, widths: NDArray[np.float64]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from napari_deltamic.fitting import loop
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from napari_deltamic.fitting.densities import Brightness
+from napari_deltamic.fitting.optics_report import optics_doubts
 from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.state import FitResult, FitState, Intensities
+from napari_deltamic.fitting.verdict import doubting
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.meshft.backends import release_memory
@@ -86,7 +89,13 @@ def frame_fit(
                 saved = time.monotonic()
         # Guarded steps do not lead a mesh through itself, and to look takes a third of a frame.
         guarded = known is not None and progress.mesh.has_contacts
-        result = loop.result_of(prepared, progress, reason, stopped=guarded)
+        result = loop.result_of(prepared, progress, reason, stopped=True)
+        if not guarded:
+            yield None
+            resolution = 0.5 / prepared.plan[-1].cutoff
+            doubtful = yield from doubting(result.mesh, result.intensities, resolution)
+            warnings = result.warnings + doubtful + optics_doubts(result.optics)
+            result = replace(result, warnings=warnings)
         return Fitted(result, progress.noise)
     finally:
         states.close()

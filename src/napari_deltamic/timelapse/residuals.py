@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -124,21 +124,28 @@ class ResidualWatch:
         ridges, _ = sheetness(excess, stack.spacing, sigma)
         return ridges
 
-    def look(self, stack: ImageStack, mesh: TriangleMesh, image: NDArray[np.float32]) -> Look:
-        """Look at the residual of a mesh and its image."""
+    def look(
+        self, stack: ImageStack, mesh: TriangleMesh, image: NDArray[np.float32]
+    ) -> Generator[None, None, Look]:
+        """Look at the residual of a mesh and its image; yields now and then."""
         labels = voxelise(mesh, stack.shape, stack.spacing, stack.origin)
+        yield
         ridges = self.ridges(self.excess(stack, image), stack)
-        return Look(labels, ridges, self.ratios(stack, labels, ridges))
+        yield
+        ratios = yield from self.ratios(stack, labels, ridges)
+        return Look(labels, ridges, ratios)
 
     def ratios(
         self, stack: ImageStack, labels: NDArray[np.int32], ridges: Volume
-    ) -> dict[int, float]:
-        """Return what :class:`Look` calls so."""
+    ) -> Generator[None, None, dict[int, float]]:
+        """Return what :class:`Look` calls so; yields now and then."""
         if self._noise is None or self._noise.shape != stack.shape:
             noise = np.random.default_rng(0).standard_normal(stack.shape, dtype=np.float32)
             self._noise = self.ridges(noise, stack)
+            yield
         scale = _scatter(ridges) / _scatter(self._noise)
         depth = depths(labels, stack.spacing, self.widths)
+        yield
         ratios = {}
         for region in np.unique(labels[labels > 0]).tolist():
             inside = (labels == region) & (depth > _DEEP)

@@ -15,8 +15,8 @@ from napari_deltamic.timelapse.results import FrameResult, TimelapseResult
 from napari_deltamic.timelapse.state import TimelapseState
 from napari_deltamic.timelapse.storage import MovieFolder
 
-# A mesh moved with the image is near its place; these take about a sixth of the time of the
-# first frame of eight cells.
+# A mesh moved with the image has its place and volumes; these fit the finest detail, and twice or
+# five times as many change volume errors by less than a fiftieth.
 _LATER_ITERATIONS = 12
 
 
