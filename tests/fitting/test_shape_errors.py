@@ -11,14 +11,15 @@ import torch
 
 from napari_deltamic.fitting import FitSettings
 from napari_deltamic.fitting.densities import Brightness
+from napari_deltamic.fitting.local_inverse import Solver, compact_groups
 from napari_deltamic.fitting.loop import fit_states
 from napari_deltamic.fitting.measure_gradients import area_gradients, volume_gradients
 from napari_deltamic.fitting.normal_equations import (
-    _edge_length,
     _offset,
     _variance,
     _weights,
     ended,
+    normal_equations,
 )
 from napari_deltamic.fitting.point_spread_table import point_spread_table
 from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
@@ -77,8 +78,8 @@ def at_truth(label: str, noise: str, offset: float = 0.0) -> Fitted:
     return Fitted(prepared, progress)
 
 
-def dense_covariance(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance of all shifts, (3 V + K), from differences of renderings; and the directions."""
+def dense_covariance(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Covariance of (V + K) unknowns from differences of renderings, bias, and the directions."""
     prepared, progress = fitted
     stage, mesh = prepared.plan[-1], progress.mesh
     fit, every = ended(prepared, progress, stage), unknowns(progress.mesh)
@@ -98,53 +99,61 @@ def dense_covariance(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
         return [image_of_modes(one, prepared.box, SPACING, SHAPE).numpy().ravel() for one in both]
 
     columns = []
-    for vertex, direction, seen in zip(*every, strict=True):
+    for vertex, direction in zip(*every, strict=True):
         ahead, behind = mesh.vertices.copy(), mesh.vertices.copy()
         ahead[vertex] += 1e-4 * direction
         behind[vertex] -= 1e-4 * direction
-        if seen:
-            pairs = zip(images(ahead, known), images(behind, known), strict=True)
-            columns.append([(a - b) / 2e-4 for a, b in pairs])
-        else:
-            columns.append([np.zeros(prepared.stack.data.size)] * 2)
+        pairs = zip(images(ahead, known), images(behind, known), strict=True)
+        columns.append([(a - b) / 2e-4 for a, b in pairs])
     columns += [images(mesh.vertices, unit) for unit in np.eye(2)[np.array(known) > 0]]
     columns.append([np.ones(prepared.stack.data.size)] * 2)
     seen_by_misfit, noisy = (np.array([pair[which] for pair in columns]) for which in range(2))
     weight, variance = _weights(fit), value_of(_variance(fit))
     information = (seen_by_misfit * weight) @ seen_by_misfit.T
     scatter = (noisy * (weight**2 * variance)) @ noisy.T
-    offset = _offset(fit)
-    gram = (offset.T @ offset).toarray()[np.ix_(every.vertex, every.vertex)]
-    prior = gram * (every.direction @ every.direction.T)
-    prior += np.diag(np.where(every.seen, 0.0, _edge_length(mesh) ** -2.0))
+    # One shift a vertex: what its offset gains across the surface, by the rows of all vertices.
+    across = _offset(fit).toarray() * (every.direction @ every.direction.T)
+    prior = across.T @ across
     size = len(prior)
+    pull = np.zeros(len(information))
+    offsets = (_offset(fit) @ mesh.vertices * every.direction).sum(axis=1)
+    pull[:size] = fit.prior * across.T @ offsets
     information[:size, :size] += fit.prior * prior
     scatter[:size, :size] += fit.prior**2 * prior
     inverse = np.linalg.inv(information)
-    return inverse @ scatter @ inverse, every.direction
+    held_back = inverse @ pull
+    held_back[size:] = 0.0
+    held_back[:size] += (inverse[:, :size] @ (fit.prior * prior @ held_back[:size]))[:size]
+    return inverse @ scatter @ inverse, held_back[:size], every.direction
 
 
 @pytest.mark.parametrize(("label", "noise"), [("membrane", "gaussian"), ("both", "poisson")])
 def test_errors_are_those_of_dense_matrices_of_differences(label: str, noise: str) -> None:
     fitted = at_truth(label, noise)
-    covariance, direction = dense_covariance(fitted)
+    covariance, held_back, direction = dense_covariance(fitted)
     stage, mesh = fitted.prepared.plan[-1], fitted.progress.mesh
     known = value_of(shape_covariance(*fitted, stage))
-    expected = np.sqrt(np.diag(covariance)[: 3 * len(mesh.vertices) : 3])
+    count = len(mesh.vertices)
+    variance, factor = np.diag(covariance)[:count], np.empty(count)
+    for group in compact_groups(mesh.vertices):
+        by_precision = np.average(
+            held_back[group] ** 2 / variance[group], weights=1 / variance[group]
+        )
+        factor[group] = 1.0 + by_precision
+    assert factor.min() > 1.02
+    expected = np.sqrt(factor * variance)
     ratio = known.vertex_errors() / expected
     assert np.median(ratio) == pytest.approx(1.0, abs=0.05)
     assert np.percentile(ratio, [5, 95]) == pytest.approx(1.0, abs=0.12)
     gradients = np.stack(
         [one.toarray().reshape(-1, 3) for one in (volume_gradients(mesh), area_gradients(mesh))]
     )
-    unseen = np.arange(3 * len(mesh.vertices)) % 3 > 0
-    sums = (gradients[:, np.repeat(np.arange(len(mesh.vertices)), 3)] * direction).sum(axis=-1)
-    size = sums.shape[1]
-    wanted = np.sqrt(np.diag(sums @ covariance[:size, :size] @ sums.T))
+    sums = (gradients * direction).sum(axis=-1)
+    spread = sums @ covariance[:count, :count] @ sums.T
+    wanted = np.sqrt(np.diag(spread) + np.square(sums @ held_back))
     assert known.errors_of(gradients) == pytest.approx(wanted, rel=0.05)
-    assert np.abs(sums[:, unseen]).max() < 0.2 * np.abs(sums).max()
     light = np.sqrt(np.diag(value_of(known.brightness_covariance())))
-    assert light == pytest.approx(np.sqrt(np.diag(covariance)[size:]), rel=0.05)
+    assert light == pytest.approx(np.sqrt(np.diag(covariance)[count:]), rel=0.05)
 
 
 def test_the_report_agrees_with_the_covariance_and_comes_in_small_steps() -> None:
@@ -170,6 +179,33 @@ def test_the_report_agrees_with_the_covariance_and_comes_in_small_steps() -> Non
     assert found.intensities.background == pytest.approx(fitted.prepared.scale * light[2])
 
 
+def test_neighbourhoods_reach_as_far_as_the_prior_hands_on_what_data_say() -> None:
+    shape, spacing = (20, 44, 44), np.array([0.4, 0.2, 0.2])
+    center, psf = 0.5 * spacing * (np.array(shape) - 1), GaussianPSF(1.2 * spacing)
+    truth = icosphere(center, 2.5, 3)
+    image = render(truth, psf, shape, spacing)
+    stack = ImageStack(poisson_noise(image, 100.0, 0, 1.0), spacing)
+    prepared, progress = prepare(stack, truth, psf, FitSettings())
+    stage = prepared.plan[-1]
+    light = 100.0 / float(image.max()) / prepared.scale
+    background = (1.0 - prepared.level) / prepared.scale
+    progress.brightness = Brightness(np.array([light]), np.empty(0), background)
+    found = value_of(normal_equations(ended(prepared, progress, stage)))
+    solver = Solver(found.equations, truth.vertices, 0.5 * found.reach)
+    local = np.empty(len(truth.vertices))
+    for core, covariance in value_of(solver.local_covariances(found.reach)):
+        local[core] = np.diag(covariance)
+    known = found.equations
+    both = np.block([[known.sparse.toarray(), known.border], [known.border.T, known.corner]])
+    inverse = np.linalg.inv(both)[: len(local)]
+    noise = [known.noise_sparse.toarray(), known.noise_border], [known.noise_border.T]
+    scatter = np.block([noise[0], [*noise[1], known.noise_corner]])
+    exact = np.diag(inverse @ scatter @ inverse.T)
+    assert found.reach < 2.5
+    assert np.median(np.sqrt(local / exact)) == pytest.approx(1.0, abs=0.07)
+    assert np.sqrt(local / exact).min() > 0.8
+
+
 def test_a_gradient_of_another_mesh_is_refused() -> None:
     fitted = at_truth("membrane", "gaussian")
     known = value_of(shape_covariance(*fitted, fitted.prepared.plan[-1]))
@@ -192,9 +228,10 @@ def test_beyond_the_border_hardly_anything_is_known() -> None:
 def test_a_vertex_on_a_triple_line_is_seen_across_it() -> None:
     mesh = two_tetrahedra()
     every = unknowns(mesh)
-    assert every.seen.reshape(-1, 3).sum(axis=1).tolist() == [2, 2, 2, 1, 1]
-    frames = every.direction.reshape(-1, 3, 3)
-    assert frames @ frames.transpose(0, 2, 1) == pytest.approx(np.tile(np.eye(3), (5, 1, 1)))
+    assert every.vertex.tolist() == [0, 0, 1, 1, 2, 2, 3, 4]
+    frames = every.direction @ every.direction.T
+    same = every.vertex[:, None] == every.vertex
+    assert np.where(same, frames, 0.0) == pytest.approx(np.eye(8))
 
 
 @pytest.mark.parametrize("gradients", [volume_gradients, area_gradients])

@@ -112,3 +112,18 @@ def test_stages_do_not_depend_on_the_unit_of_length() -> None:
         assert one.band == other.band
         assert one.edge_length == pytest.approx(other.edge_length / 1e3, rel=1e-9)
         assert one.offset_width == pytest.approx(other.offset_width / 1e3, rel=1e-9)
+
+
+def test_poisson_weights_soften_the_last_prior_of_free_surfaces_alone() -> None:
+    by_noise = [plan_of(FitSettings(noise=noise))[0] for noise in ("gaussian", "poisson")]
+    plain, weighted = ([stage.offset_width for stage in plan] for plan in by_noise)
+    assert plain[:-1] == weighted[:-1]
+    assert plain[-1] < weighted[-1] < weighted[-2]
+    box = TriangleMesh(
+        [[3, 3, 3], [5, 3, 3], [3, 5, 3], [3, 3, 5], [3, 3, 1]],
+        [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3], [0, 4, 1], [1, 4, 2], [2, 4, 0]],
+        [[1, 2]] + 3 * [[1, 0]] + 3 * [[2, 0]],
+    )
+    plans = [plan_of(FitSettings(noise=noise), mesh=box)[0] for noise in ("gaussian", "poisson")]
+    assert box.has_contacts
+    assert plans[0][-1].offset_width == plans[1][-1].offset_width

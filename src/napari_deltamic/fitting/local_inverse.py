@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_deltamic.meshft.threads import run_chunks, thread_count
 
 # Places whose unknowns' variances are taken from one inverse.
-_CORE = 64
+_CORE = 128
 # Conjugate gradients end when the residual has fallen to this part; variances err by its square.
 _PRECISION = 0.01
 _STEPS = 100
@@ -127,6 +127,8 @@ class Solver:
         list
             Indices (G,) of the groups' unknowns, and (G, G) their covariances.
         """
+        from scipy.linalg import cho_factor, cho_solve
+
         yield from self.prepare()
         known = self.equations
         solved, inverse = self._border_solved, self._corner_inverse
@@ -136,7 +138,8 @@ class Solver:
         found = []
         for core, beyond in _patches(self._places, halo):
             chosen = np.concatenate([core, beyond])
-            rows = np.linalg.solve(_dense(known.sparse, chosen), np.eye(len(chosen), len(core)))
+            factor = cho_factor(_dense(known.sparse, chosen), overwrite_a=True, check_finite=False)
+            rows = cho_solve(factor, np.eye(len(chosen), len(core)), check_finite=False)
             own = rows.T @ _dense(known.noise_sparse, chosen) @ rows
             through = solved[core] @ inverse
             mixed = through @ crossed[chosen].T @ rows
@@ -156,15 +159,8 @@ class Solver:
         dense
             (K, M) weights of the dense ones; none by default.
         """
-        yield from self.prepare()
         known = self.equations
-        solved = yield from self._solve(sums)
-        right = -known.border.T @ solved
-        if dense is not None:
-            right = right + dense
-        below = self._corner_inverse @ right
-        above = solved - self._border_solved @ below
-        yield
+        above, below = yield from self.solution(sums, dense)
         noise = known.noise_sparse @ above
         crossed = above.T @ known.noise_border @ below
         return np.asarray(
@@ -172,19 +168,36 @@ class Solver:
             dtype=np.float64,
         )
 
-    def _solve(self, right: Matrix) -> Generator[None, None, Matrix]:
+    def solution(
+        self, right: Matrix, dense: Matrix | None = None, precision: float = _PRECISION
+    ) -> Generator[None, None, tuple[Matrix, Matrix]]:
+        """Return (N, M) and (K, M) unknowns for such right-hand sides; yields often.
+
+        That of the dense unknowns is zero by default.
+        """
+        yield from self.prepare()
+        solved = yield from self._solve(right, precision)
+        left = -self.equations.border.T @ solved
+        if dense is not None:
+            left = left + dense
+        below = self._corner_inverse @ left
+        return solved - self._border_solved @ below, below
+
+    def _solve(self, right: Matrix, precision: float = _PRECISION) -> Generator[None, None, Matrix]:
         """Return the solution of the sparse part alone."""
         found = np.zeros(right.shape)
         for first in range(0, right.shape[1], _TOGETHER):
             some = slice(first, first + _TOGETHER)
-            found[:, some] = yield from self._conjugate_gradients(right[:, some])
+            found[:, some] = yield from self._conjugate_gradients(right[:, some], precision)
         return found
 
-    def _conjugate_gradients(self, right: Matrix) -> Generator[None, None, Matrix]:
+    def _conjugate_gradients(
+        self, right: Matrix, precision: float
+    ) -> Generator[None, None, Matrix]:
         found, left = np.zeros(right.shape), right.astype(np.float64)
         smoothed = self._smoothed(left)
         size = (left * smoothed).sum(axis=0)
-        wanted, direction = _PRECISION**2 * size, smoothed
+        wanted, direction = precision**2 * size, smoothed
         for _ in range(_STEPS):
             if (size <= wanted).all():
                 break

@@ -1,14 +1,16 @@
 """How well a fit determines the shape: standard errors of vertices, volumes, areas, brightness.
 
 A fit ends at the maximum a posteriori of its last stage. Its errors are the noise's, as it is in
-each voxel, and what the prior on wrinkles held back, which counts with the prior's own width.
+each voxel, and what the prior on wrinkles held back. That counts with the prior's own width, as if
+shapes were as rough on all scales; where they are smooth but bent, it holds back more: by how much
+is estimated from the fitted shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,15 +21,24 @@ from napari_deltamic.fitting.measure_gradients import (
     interfaces_of_regions,
     volume_gradients,
 )
-from napari_deltamic.fitting.normal_equations import ended, normal_equations, reach_of_neighbours
+from napari_deltamic.fitting.normal_equations import (
+    Linearised,
+    ended,
+    farthest,
+    normal_equations,
+)
 from napari_deltamic.fitting.prepared_fit import PreparedFit
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.shape_unknowns import Unknowns
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.steps import at_once
 
-_Found = TypeVar("_Found")
+# How often what the prior held back is given back, to see how much it holds back of that.
+_ROUNDS = 2
+# Of what it held back: in a volume most of that cancels.
+_PRECISION = 1e-3
 
 
 class ShapeErrors(NamedTuple):
@@ -47,12 +58,13 @@ class ShapeErrors(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ShapeCovariance:
-    """The covariance of a fitted shape and its brightness."""
+    """How a fitted shape and its brightness may be off: mean squares, like a covariance."""
 
     mesh: TriangleMesh
     free: Unknowns
     _vertex_errors: NDArray[np.float64]
     _solver: Solver
+    _held_back: NDArray[np.float64]
 
     def vertex_errors(self) -> NDArray[np.float64]:
         """Return (V,) standard errors of each vertex across the surface, in um.
@@ -84,13 +96,16 @@ class ShapeCovariance:
                 f"gradients: expected shape (M, {len(self.mesh.vertices)}, 3), got {array.shape}; "
                 "give the derivatives in every vertex"
             )
-        return np.asarray(_errors(_at_once(self.covariance_of(array))))
+        return np.asarray(_errors(at_once(self.covariance_of(array))))
 
     def covariance_of(
         self, gradients: NDArray[np.float64]
     ) -> Generator[None, None, NDArray[np.float64]]:
         """Return (M, M) the covariance of functions with (M, V, 3) gradients; yields often."""
-        return (yield from self._solver.covariance(self.free.along(gradients).T))
+        sums = self.free.along(gradients).T
+        covariance = yield from self._solver.covariance(sums)
+        held_back = sums.T @ self._held_back
+        return np.asarray(covariance + np.outer(held_back, held_back))
 
     def brightness_covariance(self) -> Generator[None, None, NDArray[np.float64]]:
         """Return (K, K) that of the linear unknowns, in the fit's units; yields often.
@@ -115,13 +130,20 @@ def shape_covariance(
     """
     fit = ended(prepared, progress, stage)
     yield
-    equations, free = yield from normal_equations(fit)
-    places = fit.mesh.vertices[free.vertex]
-    reach = reach_of_neighbours(fit)
-    solver = Solver(equations, places, 0.5 * reach)
-    groups = yield from solver.local_covariances(reach)
+    known = yield from normal_equations(fit)
+    free = known.free
+    solver = Solver(known.equations, fit.mesh.vertices[free.vertex], 0.5 * known.reach)
+    held_back = yield from _held_back(known, solver)
+    groups = yield from solver.local_covariances(known.reach)
+    for core, covariance in groups:
+        # As likely where the surface is bent otherwise by chance, so the mean around counts, of
+        # vertices mostly that the data know.
+        known_by = 1.0 / np.diag(covariance)
+        covariance *= 1.0 + float(np.square(held_back[core] * known_by).sum() / known_by.sum())
     errors = np.sqrt(_across(fit.mesh, free, _tensors(fit.mesh, free, groups)))
-    return ShapeCovariance(fit.mesh, free, errors, solver)
+    # Where nothing is known, as little is known of what the prior holds back.
+    errors = np.minimum(errors, farthest(fit.mesh))
+    return ShapeCovariance(fit.mesh, free, errors, solver, held_back)
 
 
 def shape_errors(
@@ -162,6 +184,18 @@ def shape_errors(
     )
 
 
+def _held_back(known: Linearised, solver: Solver) -> Generator[None, None, NDArray[np.float64]]:
+    """Return (N,) by how much the prior keeps each shift from where the data alone would be.
+
+    The fitted shape is too smooth already, so what it gives is given back to it, and again.
+    """
+    found = np.zeros((len(known.pull), 1))
+    for _ in range(_ROUNDS):
+        pull = known.pull[:, None] + known.prior @ found
+        found, _ = yield from solver.solution(pull, precision=_PRECISION)
+    return np.asarray(found[:, 0])
+
+
 def _tensors(
     mesh: TriangleMesh, free: Unknowns, groups: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
 ) -> NDArray[np.float64]:
@@ -192,12 +226,3 @@ def _across(
 
 def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.maximum(np.diag(covariance), 0.0)))
-
-
-def _at_once(steps: Generator[None, None, _Found]) -> _Found:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: _Found = end.value
-            return found

@@ -2,8 +2,7 @@
 
 Sliding along the surface does not change the image: of a vertex inside an interface only the shift
 along the normal is seen, where interfaces meet in a line the two across the line, and where lines
-meet all three. But all three count everywhere, because the prior on wrinkles holds a vertex by its
-neighbours, and these may slide.
+meet all three.
 """
 
 from __future__ import annotations
@@ -29,12 +28,6 @@ class Unknowns(NamedTuple):
     """(N,) which vertex each moves, ascending."""
     direction: NDArray[np.float64]
     """(N, 3) unit vectors; those of one vertex are orthogonal."""
-    seen: NDArray[np.bool_]
-    """(N,) whether the image changes with it."""
-
-    def visible(self) -> Unknowns:
-        """Return those that the image changes with."""
-        return Unknowns(self.vertex[self.seen], self.direction[self.seen], self.seen[self.seen])
 
     def along(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (..., N) derivatives in the unknowns from (..., V, 3) those in the vertices."""
@@ -64,7 +57,7 @@ class Quadrature(NamedTuple):
 
 
 def unknowns(mesh: TriangleMesh) -> Unknowns:
-    """Return three directions for each vertex, in which it may be wrong."""
+    """Return the directions in which the image changes with a vertex: one, two or three."""
     normals, areas = mesh.face_normals_and_areas()
     corner = mesh.faces.ravel()
     count = len(mesh.vertices)
@@ -83,8 +76,7 @@ def unknowns(mesh: TriangleMesh) -> Unknowns:
     directions[known, :, 0] = smooth[known]
     directions, _ = np.linalg.qr(directions)
     seen = np.arange(3) < free[:, None]
-    vertex = np.repeat(np.arange(count), 3)
-    return Unknowns(vertex, directions.transpose(0, 2, 1).reshape(-1, 3), seen.ravel())
+    return Unknowns(np.nonzero(seen)[0], directions.transpose(0, 2, 1)[seen])
 
 
 def quadrature(mesh: TriangleMesh, highest: NDArray[np.float64]) -> Quadrature:
@@ -121,7 +113,7 @@ def moving_points(
     Parameters
     ----------
     mesh, free
-        The mesh, and those of its :func:`unknowns` that the image changes with.
+        The mesh, and its :func:`unknowns`.
     points
         Its :func:`quadrature`.
     membrane, jump
