@@ -6,8 +6,9 @@ hardly overlap, so that conjugate gradients need a dozen renderings for all of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from napari_deltamic.fitting.densities import Brightness, Topology
 from napari_deltamic.fitting.linear import bounded_minimum
 from napari_deltamic.fitting.problem import Problem, inner, positions_of, threads_for
+from napari_deltamic.mesh.steps import at_once
 
 Vector = torch.Tensor
 Numbers = NDArray[np.float64]
+Found = tuple[Numbers, list[float]]
+"""Brightness, and factors of other columns."""
 
 # Up to so many unknowns a rendering of each costs less than conjugate gradients.
 _FEW = 8
@@ -56,33 +60,64 @@ def solve_brightness(
     steps
         Most steps of conjugate gradients for one set of dark components.
     """
+    return at_once(solving_brightness(problem, vertices, topology, brightness, steps))
+
+
+def solving_brightness(
+    problem: Problem,
+    vertices: torch.Tensor | NDArray[np.float64],
+    topology: Topology,
+    brightness: Brightness,
+    steps: int = _STEPS,
+) -> Generator[None, None, Brightness]:
+    """Do what :func:`solve_brightness` does bit by bit, a rendering at a time."""
+    solving = _solving(problem, vertices, topology, brightness, steps)
+    while True:
+        # Both are settings of the thread, so none may outlast a yield.
+        with threads_for(problem), torch.no_grad():
+            try:
+                next(solving)
+            except StopIteration as end:
+                return cast(Brightness, end.value)
+        yield
+
+
+def _solving(
+    problem: Problem,
+    vertices: torch.Tensor | NDArray[np.float64],
+    topology: Topology,
+    brightness: Brightness,
+    steps: int,
+) -> Generator[None, None, Brightness]:
     split, rate = len(brightness.membrane), problem.attenuation
     values = np.concatenate([brightness.membrane, brightness.interior])
-    with threads_for(problem), torch.no_grad():
-        light = _Light.of(problem, vertices, topology, brightness)
-        constant = [] if problem.constant is None else [problem.constant]
-        values, factors = _best(light, constant, problem.target, values, steps)
-        if problem.learns_attenuation:
-            # Linear in its rate about the brightness that goes with the present one.
-            columns = [*constant, light.dimmed(values)]
-            values, factors = _best(light, columns, problem.target, values, steps)
-            farthest, most = _FARTHEST / problem.depth, _MOST_DIMMED / problem.depth
-            rate = float(np.clip(rate + np.clip(factors[-1], -farthest, farthest), -most, most))
+    light = _Light.of(problem, vertices, topology, brightness)
+    constant = [] if problem.constant is None else [problem.constant]
+    values, factors = yield from _best(light, constant, problem.target, values, steps)
+    if problem.learns_attenuation:
+        # Linear in its rate about the brightness that goes with the present one.
+        columns = [*constant, (yield from light.dimmed(values))]
+        values, factors = yield from _best(light, columns, problem.target, values, steps)
+        farthest, most = _FARTHEST / problem.depth, _MOST_DIMMED / problem.depth
+        rate = float(np.clip(rate + np.clip(factors[-1], -farthest, farthest), -most, most))
     return Brightness(values[:split], values[split:], factors[0] if constant else 0.0, rate)
 
 
 def _best(
     light: _Light, others: list[Vector], target: Vector, start: Numbers, steps: int
-) -> tuple[Numbers, list[float]]:
+) -> Generator[None, None, Found]:
     """Return the brightness, and factors of other columns, that fit best together."""
     if light.count <= _FEW:
-        return _by_columns(light, others, target)
-    return _by_steps(light, others, target, start, steps)
+        return (yield from _by_columns(light, others, target))
+    return (yield from _by_steps(light, others, target, start, steps))
 
 
 @dataclass
 class _Light:
-    """The linear map from the brightness of interfaces and regions to the problem's space."""
+    """The linear map from the brightness of interfaces and regions to the problem's space.
+
+    Its methods yield before each rendering.
+    """
 
     problem: Problem
     interface: NDArray[np.int64]
@@ -124,22 +159,25 @@ class _Light:
     def count(self) -> int:
         return self.interfaces + self.regions
 
-    def seen(self, values: Numbers) -> Vector:
+    def seen(self, values: Numbers) -> Generator[None, None, Vector]:
         """Return what the brightness looks like, without background."""
+        yield
         return self.render(*self._densities(values))
 
-    def dimmed(self, values: Numbers) -> Vector:
+    def dimmed(self, values: Numbers) -> Generator[None, None, Vector]:
         """Return the derivative of what it looks like in the rate of attenuation."""
         assert self.problem.root is not None
         depths = torch.from_numpy(self.problem.depths).to(self.problem.root)
-        return -depths[:, None, None] * self.seen(values)
+        return -depths[:, None, None] * (yield from self.seen(values))
 
-    def adjoint(self, vector: Vector) -> Numbers:
+    def adjoint(self, vector: Vector) -> Generator[None, None, Numbers]:
         """Return the transposed map."""
         if self._tape is None:
+            yield
             with torch.enable_grad():
                 leaves = [one.requires_grad_() for one in self._densities(np.ones(self.count))]
                 self._tape = self.render(*leaves), leaves
+        yield
         image, leaves = self._tape
         by_face = torch.autograd.grad(image, leaves, vector, retain_graph=True, allow_unused=True)
         parts = []
@@ -166,9 +204,14 @@ def _numbers(values: Vector | None) -> Numbers:
     return np.asarray(values.double().cpu().numpy())
 
 
-def _by_columns(light: _Light, others: list[Vector], target: Vector) -> tuple[Numbers, list[float]]:
+def _by_columns(
+    light: _Light, others: list[Vector], target: Vector
+) -> Generator[None, None, Found]:
     """Return brightness and factors of other columns, from products of all columns."""
-    columns = [light.seen(unit) for unit in np.eye(light.count)] + others
+    columns = []
+    for unit in np.eye(light.count):
+        columns.append((yield from light.seen(unit)))
+    columns += others
     products = [[inner(a, b) for b in [*columns, target]] for a in columns]
     # Together, because each number that is asked of a GPU costs a wait.
     table = torch.stack([torch.stack(row) for row in products]).double().cpu().numpy()
@@ -179,7 +222,7 @@ def _by_columns(light: _Light, others: list[Vector], target: Vector) -> tuple[Nu
 
 def _by_steps(
     light: _Light, others: list[Vector], target: Vector, start: Numbers, steps: int
-) -> tuple[Numbers, list[float]]:
+) -> Generator[None, None, Found]:
     """Return the same by conjugate gradients, without the products of all pairs of columns.
 
     The other columns are taken out of everything beforehand. A component that turns out negative is
@@ -193,10 +236,11 @@ def _by_steps(
         return vector
 
     values = np.maximum(start, 0.0)
-    scale = _scales(light)
-    residual = freed(target - light.seen(values))
-    slope = light.adjoint(residual)
-    first = float(np.linalg.norm(scale * light.adjoint(freed(target))))
+    scale = yield from _scales(light)
+    residual = freed(target - (yield from light.seen(values)))
+    slope = yield from light.adjoint(residual)
+    largest = yield from light.adjoint(freed(target))
+    first = float(np.linalg.norm(scale * largest))
     free = np.ones(light.count, bool)
     for _ in range(_ROUNDS):
         direction, size = np.zeros(light.count), np.inf
@@ -206,11 +250,11 @@ def _by_steps(
             if np.sqrt(size) <= _PRECISION * first:
                 break
             direction = smoothed + size / before * direction
-            seen = freed(light.seen(direction))
+            seen = freed((yield from light.seen(direction)))
             length = float(direction @ slope) / float(inner(seen, seen))
             values = values + length * direction
             residual = residual - length * seen
-            slope = light.adjoint(residual)
+            slope = yield from light.adjoint(residual)
         dark = values < 0.0
         # What is dark at its best, or brighter than nothing after all.
         wanted = ~free & (slope * scale > _PRECISION * first)
@@ -219,13 +263,13 @@ def _by_steps(
         free = (free & ~dark) | wanted
         if dark.any():
             values = np.where(dark, 0.0, values)
-            residual = freed(target - light.seen(values))
-            slope = light.adjoint(residual)
+            residual = freed(target - (yield from light.seen(values)))
+            slope = yield from light.adjoint(residual)
     values = np.maximum(values, 0.0)
-    return values, _factors(others, target - light.seen(values))
+    return values, _factors(others, target - (yield from light.seen(values)))
 
 
-def _scales(light: _Light) -> Numbers:
+def _scales(light: _Light) -> Generator[None, None, Numbers]:
     """Return (N,) about one over the norm of each component's rendering.
 
     A face's light is taken to reach as many others of its kind in every interface, so that the
@@ -236,7 +280,9 @@ def _scales(light: _Light) -> Numbers:
         unit = np.zeros(light.count)
         unit[kind] = 1.0
         if unit.any():
-            parts.append(np.maximum(light.adjoint(light.seen(unit))[kind], 0.0))
+            seen = yield from light.seen(unit)
+            moments = yield from light.adjoint(seen)
+            parts.append(np.maximum(moments[kind], 0.0))
     norms = np.concatenate(parts)
     return np.asarray(1.0 / np.sqrt(np.maximum(norms, 1e-6 * norms.max())))
 

@@ -7,6 +7,8 @@ faces cross already they are left alone, for the way out may lead through.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -56,8 +58,12 @@ class Guard:
         """Return whether any faces cross."""
         return bool((face_clearances(vertices, self._faces, self._reach) == 0.0).any())
 
-    def allowed(self, position: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    def allowed(
+        self, position: torch.Tensor, step: torch.Tensor
+    ) -> Generator[None, None, torch.Tensor]:
         """Return a step, shortened at vertices where it would lead too far.
+
+        Yields before and after the room is measured.
 
         Parameters
         ----------
@@ -65,20 +71,22 @@ class Guard:
             (V, 3) float64 in um. Shorter steps in the same direction are allowed as well.
         """
         here, move = position.cpu().numpy(), step.cpu().numpy()
-        factor = self._within_room(here, move)
+        factor = yield from self._within_room(here, move)
         factor = self._without_folds(here, move, factor)
         factor[self._crossed] = 1.0
         if factor.min(initial=1.0) == 1.0:
             return step
         return step * torch.from_numpy(factor).to(step)[:, None]
 
-    def _within_room(self, here: Array, move: Array) -> Array:
+    def _within_room(self, here: Array, move: Array) -> Generator[None, None, Array]:
         length = _lengths(move)
         if self.anchor is not None:
             used = _lengths(here - self.anchor)
             if (used + length <= self._room).all():
                 return np.ones(len(here))
+        yield
         self.anchor, self._room = here.copy(), self._measured(here)
+        yield
         factor = np.minimum(1.0, self._room / np.maximum(length, 1e-300))
         return self._shared(factor)
 

@@ -6,13 +6,14 @@ vectors are (V, 3) float64 tensors of one device; of their products only what de
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 import torch
 
 from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.fitting.preconditioner import Smoother
+from napari_deltamic.mesh.steps import at_once
 from napari_deltamic.torch_threads import torch_threads
 
 _PAIRS = 8
@@ -77,16 +78,22 @@ class Memory:
         return -result
 
 
-def step(
+def anything(position: torch.Tensor, step: torch.Tensor) -> Generator[None, None, torch.Tensor]:
+    """Allow every step."""
+    yield from ()
+    return step
+
+
+def stepping(
     evaluate: Callable[[torch.Tensor], Evaluation],
     position: torch.Tensor,
     here: Evaluation,
     memory: Memory,
     smooth: Smoother,
     farthest: float,
-    allowed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda _, step: step,
-) -> tuple[torch.Tensor, Evaluation] | None:
-    """Take one step downhill; None if there is none.
+    allowed: Callable[[torch.Tensor, torch.Tensor], Generator[None, None, torch.Tensor]] = anything,
+) -> Generator[None, None, tuple[torch.Tensor, Evaluation] | None]:
+    """Take one step downhill bit by bit; return None if there is none.
 
     Parameters
     ----------
@@ -114,10 +121,12 @@ def step(
                 direction = direction * (_FIRST_STEP * farthest / longest)
             elif longest > farthest:
                 direction = direction * (farthest / longest)
-            direction = allowed(position, direction)
+        direction = yield from allowed(position, direction)
+        with torch_threads(1):
             slope = float(_dot(direction, here.gradient))
         length = 1.0
         for _ in range(_TRIALS if slope < 0 else 0):
+            yield
             moved = position + length * direction
             there = evaluate(moved)
             if there.objective <= here.objective + _SUFFICIENT_DECREASE * length * slope:
@@ -129,3 +138,15 @@ def step(
             return None
         # What was remembered misleads here; start again from the smoothed gradient.
         memory.forget()
+
+
+def step(
+    evaluate: Callable[[torch.Tensor], Evaluation],
+    position: torch.Tensor,
+    here: Evaluation,
+    memory: Memory,
+    smooth: Smoother,
+    farthest: float,
+) -> tuple[torch.Tensor, Evaluation] | None:
+    """Do what :func:`stepping` does at once."""
+    return at_once(stepping(evaluate, position, here, memory, smooth, farthest))

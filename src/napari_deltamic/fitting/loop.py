@@ -165,13 +165,15 @@ def fit_states(prepared: PreparedFit, progress: Progress) -> Generator[FitState 
             tolerance = settings.tolerance * _LEARNING_LEGS[progress.leg]
         steps = _steps(planned, progress, stage, longest, tolerance)
         while True:
+            done_before = progress.iteration
             try:
-                stepped = next(steps)
+                next(steps)
             except StopIteration as end:
                 progress.reason = end.value
                 break
             done = (progress.leg + progress.leg_iteration / longest) / legs
             overall = (progress.stage + done) / len(plan)
+            stepped = progress.iteration > done_before
             yield _state(prepared, progress, overall) if stepped else None
         _log.debug("stage %d, leg %d: %s", progress.stage, progress.leg, progress.reason)
         progress.leg += 1
@@ -194,7 +196,7 @@ def fit_states(prepared: PreparedFit, progress: Progress) -> Generator[FitState 
 
 def _steps(
     prepared: PreparedFit, progress: Progress, stage: Stage, longest: int, tolerance: float
-) -> Generator[bool, None, str]:
+) -> Generator[None, None, str]:
     """Run a leg; if the GPU's memory is too small and none was insisted on, the CPU goes on."""
     leg = partial(run_leg, progress, prepared, stage, longest, tolerance)
     try:

@@ -6,7 +6,7 @@ quasi-Newton steps would be as short as the stiffest wrinkle allows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.matrices import device_rows
 from napari_deltamic.mesh import TriangleMesh, graph_laplacian
+from napari_deltamic.mesh.steps import at_once
 
 Smoother = Callable[[torch.Tensor], torch.Tensor]
 
@@ -44,6 +45,13 @@ def smoother(
     stiffness
         What is to be inverted besides grows as stiffness * L^4 for the finest wrinkles.
     """
+    return at_once(making_smoother(mesh, smoothing, device, stiffness))
+
+
+def making_smoother(
+    mesh: TriangleMesh, smoothing: float, device: torch.device, stiffness: float = 0.0
+) -> Generator[None, None, Smoother]:
+    """Do what :func:`smoother` does bit by bit."""
     laplacian = graph_laplacian(mesh).astype(np.float64)
     make = _factorised if device.type == "cpu" else partial(_polynomial, device=device)
     first = make(laplacian, smoothing)
@@ -51,6 +59,7 @@ def smoother(
     second = float(np.sqrt(stiffness)) / smoothing
     if second < _SOFT:
         return first
+    yield
     # One half before and one after, which keeps the whole symmetric.
     root = make(laplacian, second)
     return lambda gradient: root(first(gradient))
