@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.fitting.problem import (
     Problem,
     band_problem,
+    density_modes,
     image_problem,
     model_image,
     reweighted,
@@ -22,6 +25,7 @@ from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack, gaussian_noise, render
 from napari_deltamic.imaging.image_model import padded_shape
 from napari_deltamic.mesh import TriangleMesh, bumpy_sphere, concatenate, icosphere
+from napari_deltamic.meshft import MeshFourierTransform
 from napari_deltamic.optics import GaussianPSF
 
 SPACING = (0.25, 0.2, 0.2)
@@ -56,6 +60,26 @@ def problem_of(kind: str, stack: ImageStack, stage: Stage, fit_background: bool 
     box = padded_shape(SHAPE, stack.spacing, PSF.extent())
     choose = band_problem if kind == "band" else image_problem
     return choose(stack, box, PSF, stage, fit_background, "cpu")
+
+
+@pytest.mark.parametrize("label", ["membrane", "interior"])
+def test_rendering_and_gradient_are_exact_far_beyond_the_noise(label: str) -> None:
+    stack = noisy_stack(TWO, label)
+    problem = problem_of("voxels", stack, stage_of((13, 14, 19)))
+    exact = MeshFourierTransform(
+        problem.transform.shape, SPACING, band=problem.transform.band, tolerance=1e-9, backend="cpu"
+    )
+    topology, brightness = topology_of(TWO), ones(TWO, label)
+    found = []
+    for transform, dtype in ((problem.transform, torch.float32), (exact, torch.float64)):
+        positions = torch.tensor(TWO.vertices, dtype=dtype, requires_grad=True)
+        densities = replace(problem, transform=transform)
+        modes = density_modes(densities, positions, topology, brightness)
+        seen = problem.project((modes * problem.transfer).to(torch.complex128))
+        (gradient,) = torch.autograd.grad((seen - problem.target).square().sum(), positions)
+        found.append((seen.detach(), gradient.double()))
+    for rough, fine, allowed in zip(*found, (3e-5, 6e-4), strict=True):
+        assert torch.linalg.vector_norm(rough - fine) < allowed * torch.linalg.vector_norm(fine)
 
 
 @pytest.mark.parametrize("blur", [0.0, 0.15])

@@ -28,7 +28,7 @@ def test_parts_fill_the_triangle(cuts: int) -> None:
     np.testing.assert_allclose(parts.sum(axis=2), 1.0, atol=1e-14)
     # Equal areas, and integrals of monomials add up to the whole's: no gap, no overlap.
     np.testing.assert_allclose(np.abs(np.linalg.det(parts)), 1 / cuts**2, rtol=1e-9)
-    barycentric, weights = expand(RULES[3])
+    barycentric, weights = expand(RULES[-1])
     points = np.einsum("qj,pji->pqi", barycentric, parts)
     for powers, moment in (((1, 0, 0), 1 / 3), ((2, 1, 0), 1 / 30), ((2, 2, 2), 1 / 2520)):
         total = np.einsum("q,pq->", weights, np.prod(points**powers, axis=2)) / cuts**2

@@ -11,12 +11,15 @@ from napari_deltamic.meshft.kernel import (
     narrowest_kernel,
     relative_error,
     spreading_kernel,
-    upsampling_for,
 )
 
-WIDTHS = st.sampled_from([8, 16])
+WIDTHS = st.sampled_from([6, 8, 16])
 UPSAMPLINGS = st.sampled_from([1.15, 1.25, 1.5, 2.0, 2.5])
-ROUNDING = {8: np.finfo(np.float32).eps / 2, 16: np.finfo(np.float64).eps / 2}
+ROUNDING = {
+    6: np.finfo(np.float32).eps / 2,
+    8: np.finfo(np.float32).eps / 2,
+    16: np.finfo(np.float64).eps / 2,
+}
 
 
 def spread_point(kernel, position: float, size: int) -> np.ndarray:
@@ -79,16 +82,17 @@ def test_the_transform_does_not_vanish_in_the_band(width: int) -> None:
 @pytest.mark.parametrize("width", [8, 16])
 def test_a_finer_tolerance_asks_for_a_finer_grid(width: int) -> None:
     tolerances = 10.0 ** -np.arange(2, 7 if width == 8 else 13)
-    chosen = [upsampling_for(width, float(t), ROUNDING[width]) for t in tolerances]
+    kernels = [narrowest_kernel(float(t), ROUNDING[width], (width,)) for t in tolerances]
+    chosen = [kernel.upsampling for kernel in kernels]
     assert chosen == sorted(chosen)
     assert chosen[0] < chosen[-1]
-    for tolerance, upsampling in zip(tolerances, chosen, strict=True):
-        assert relative_error(spreading_kernel(width, upsampling), ROUNDING[width]) <= tolerance
+    for tolerance, kernel in zip(tolerances, kernels, strict=True):
+        assert relative_error(kernel, ROUNDING[width]) <= tolerance
 
 
 def test_a_tolerance_out_of_reach_is_refused() -> None:
     with pytest.raises(ValueError, match=r"tolerance: this precision reaches 2e-07 at best"):
-        upsampling_for(8, 1e-9, ROUNDING[8])
+        narrowest_kernel(1e-9, ROUNDING[8], (8,))
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6, 1e-9, 1e-12])

@@ -98,31 +98,33 @@ def _evaluate(
     ]
     kinds = [kind for kind in kinds if len(kind.membrane) or len(kind.interior)]
     modes = [density_modes(problem, positions, topology, kind) for kind in kinds]
-    columns = [problem.project(one * problem.transfer) for one in modes]
     with torch.no_grad():
-        scales, shift = _best(problem, columns, modes, variations)
-    residual = -problem.target
-    if problem.constant is not None:
-        residual = residual + scales[-1] * problem.constant
-    for scale, column in zip(scales, columns, strict=False):
-        residual = residual + float(scale) * column
-    penalty = 0.0
-    if variations is not None:
-        change = torch.zeros_like(problem.transfer)
-        for length, transfer in zip(shift, variations.transfer, strict=True):
-            change = change + float(length) * transfer
-        light = torch.zeros_like(change)
-        for scale, one in zip(scales, modes, strict=False):
-            light = light + float(scale) * one
-        residual = residual + problem.project(light * change)
-        penalty = variations.penalty(shift)
-    loss = (
-        torch.view_as_real(residual).square().sum()
-        if residual.is_complex()
-        else (residual.square().sum())
-    )
-    loss = loss / problem.energy
-    (gradient,) = torch.autograd.grad(loss, positions)
+        light = [one.detach() for one in modes]
+        blurred = [one * problem.transfer for one in light]
+    # What leads back from the data to the modes is the same for all kinds: one of them does.
+    first = problem.project(blurred[0].requires_grad_())
+    with torch.no_grad():
+        columns = [first.detach(), *map(problem.project, blurred[1:])]
+        scales, shift = _best(problem, columns, light, variations)
+        # In place: another vector of the data's size would take as long as all that is done to it.
+        residual = columns[0].mul_(float(scales[0]))
+        for scale, column in zip(scales[1:], [*columns[1:], *_free(problem)], strict=True):
+            residual.add_(column, alpha=float(scale))
+        residual.sub_(problem.target)
+        transfer, penalty = problem.transfer, 0.0
+        if variations is not None:
+            change = _sum(shift, variations.transfer)
+            residual += problem.project(_sum(scales, light) * change)
+            transfer, penalty = transfer + change, variations.penalty(shift)
+        numbers = torch.view_as_real(residual) if residual.is_complex() else residual
+        # Not a dot product, which rounds too much for losses that are to be compared.
+        loss = float(numbers.square().sum()) / problem.energy
+    (slope,) = torch.autograd.grad(first, blurred[0], residual)
+    with torch.no_grad():
+        slope = slope * transfer.conj()
+        slopes = [float(scale) * slope for scale, _ in zip(scales, modes, strict=False)]
+    (gradient,) = torch.autograd.grad(modes, positions, slopes)
+    gradient = gradient.to(vertices) * (2.0 / problem.energy)
     scale_of = iter(scales)
     scaled = Brightness(
         dense.membrane * next(scale_of) if len(dense.membrane) else dense.membrane,
@@ -130,7 +132,7 @@ def _evaluate(
         float(scales[-1]) if problem.constant is not None else 0.0,
         brightness.attenuation,
     )
-    return Evaluation(float(loss.detach()), gradient.to(vertices), scaled, penalty, shift)
+    return Evaluation(loss, gradient, scaled, penalty, shift)
 
 
 def _best(
@@ -144,15 +146,34 @@ def _best(
     The background is the last of the factors, if it is free. ``modes`` are what the columns are
     rendered from.
     """
-    free = [] if problem.constant is None else [problem.constant]
     varied = () if variations is None else variations.transfer
     changes = [problem.project(one * transfer) for one in modes for transfer in varied]
-    everything = [*columns, *free, *changes]
-    products = [[inner(a, b) for b in [*everything, problem.target]] for a in everything]
+    everything = [*columns, *_free(problem), *changes]
+    products = [
+        inner(a, b) for i, a in enumerate(everything) for b in [*everything[i:], problem.target]
+    ]
     # Together, because each number that is asked of a GPU costs a wait.
-    table = torch.stack([torch.stack(row) for row in products]).double().cpu().numpy()
+    found = torch.stack(products).double().cpu().numpy()
+    count = len(everything)
+    table = np.zeros((count, count + 1))
+    upper = np.triu_indices(count, 0, count + 1)
+    table[upper] = found
+    table[:, :-1] += np.triu(table[:, :-1], 1).T
     prior = 4 * (_NONE,)
     if variations is not None:
         cost = problem.energy * variations.precision
         prior = variations.lower, variations.upper, variations.expected, cost
     return bilinear_minimum(table[:, :-1], table[:, -1], len(columns), *prior)
+
+
+def _free(problem: Problem) -> list[torch.Tensor]:
+    """Return the column of the background, if that is free."""
+    return [] if problem.constant is None else [problem.constant]
+
+
+def _sum(factors: NDArray[np.float64], vectors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the sum of vectors times factors; factors beyond their number are left out."""
+    total = float(factors[0]) * vectors[0]
+    for factor, vector in zip(factors[1:], vectors[1:], strict=False):
+        total.add_(vector, alpha=float(factor))
+    return total

@@ -34,12 +34,14 @@ from napari_deltamic.meshft.threads import thread_count
 from napari_deltamic.optics import PSF
 from napari_deltamic.torch_threads import torch_threads
 
-# Of the transform; far below the noise of any image.
-_TOLERANCE = 3e-4
+# Of the transform's modes. Most of that error lies at the band's edge: PSF and blur leave 3e-5 of
+# the rendering and 4e-4 of its gradient, measured; far below the noise of any image.
+_TOLERANCE = 2e-3
 # Poisson weights take no voxel for darker than this fraction of the brightest.
 _DARKEST = 0.02
-# Vectors shorter than this are summed by one thread.
-_WORTH_THREADS = 1_000_000
+# Vectors shorter than this are summed by one thread: beside other busy processes torch's threads,
+# which spin, made all else take twice as long, and transforms have threads of their own.
+_WORTH_THREADS = 30_000_000
 
 
 class Voxels(NamedTuple):
@@ -193,7 +195,7 @@ def _projection(
     z, y, x = root.shape
 
     def project(blurred: torch.Tensor) -> torch.Tensor:
-        return image_of_modes(blurred, transform.shape, transform.spacing, (z, y, x)) * weight
+        return image_of_modes(blurred, transform.shape, transform.spacing, (z, y, x), weight)
 
     return project
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_deltamic.meshft.threads import thread_count
+from napari_deltamic.meshft.voxels import band_of_voxels, oversampling, voxels_of_band
 
 Shape = tuple[int, int, int]
 
@@ -50,7 +51,11 @@ def padded_shape(
 
 
 def image_of_modes(
-    modes: torch.Tensor, box: Shape, spacing: Sequence[float] | NDArray[np.float64], shape: Shape
+    modes: torch.Tensor,
+    box: Shape,
+    spacing: Sequence[float] | NDArray[np.float64],
+    shape: Shape,
+    weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the voxels of the stack from the modes of the blurred density.
 
@@ -64,25 +69,54 @@ def image_of_modes(
         Voxel size in um.
     shape
         Voxels of the stack, at the box's start.
+    weight
+        What the voxels are multiplied by; broadcasts to the stack's shape, and takes no gradient.
 
     Returns
     -------
     torch.Tensor
         (Z, Y, X) real: the density at the voxels' centres. Modes beyond Nyquist alias, as they do
         in a camera that samples the same blur.
-
-    Notes
-    -----
-    One axis at a time, and what the stack does not need is dropped after each.
     """
+    a_mode = 1.0 / float(np.prod(np.asarray(spacing) * box))
+    if weight is None:
+        weight = torch.ones((), dtype=modes.dtype.to_real(), device=modes.device)
+    if modes.device.type == "cpu":
+        return _Voxels.apply(modes, box, a_mode, shape, weight)  # type: ignore[no-any-return, no-untyped-call]
+    return image_by_torch(modes * a_mode, box, shape) * weight
+
+
+def image_by_torch(modes: torch.Tensor, box: Shape, shape: Shape) -> torch.Tensor:
+    """Return the modes' sum at the voxels by torch's own operations, on any device."""
+    # One axis at a time, and what the stack does not need is dropped after each.
     kz, ky, kx = (modes.shape[0] - 1) // 2, (modes.shape[1] - 1) // 2, modes.shape[2] - 1
-    modes = modes / float(np.prod(np.asarray(spacing) * box))
     along_z = _sum_of_modes(modes, 0, kz, box[0], shape[0])
     along_y = _sum_of_modes(along_z, 1, ky, box[1], shape[1])
-    finer = _oversampling(kx, box[2])
+    finer = oversampling(kx, box[2])
     rows = torch.fft.irfft(along_y, n=finer * box[2], dim=2, norm="forward")
     wanted: torch.Tensor = rows[:, :, : finer * shape[2] : finer]
     return wanted
+
+
+class _Voxels(torch.autograd.Function):
+    """The same in blocks, on the CPU."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, modes: torch.Tensor, box: Shape, a_mode: float, shape: Shape, weight: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.box, ctx.a_mode, ctx.weight = box, a_mode, weight.to(modes.dtype.to_real()).numpy()
+        ctx.band = modes.shape[0] // 2, modes.shape[1] // 2, modes.shape[2] - 1
+        # Torch's own memory: sums over numpy's may round by where it lies.
+        image = torch.empty(shape, dtype=modes.dtype.to_real())
+        voxels_of_band(modes.resolve_conj().numpy(), box, a_mode, ctx.weight, image.numpy())
+        return image
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        modes = band_of_voxels(slope.numpy(), ctx.box, ctx.a_mode, ctx.weight, ctx.band)
+        return torch.from_numpy(modes), None, None, None, None
 
 
 def dimming(rate: float, planes: int, step: float) -> torch.Tensor:
@@ -143,15 +177,10 @@ def below_nyquist(band: Shape, box: Shape) -> bool:
     return all(2 * largest < size for largest, size in zip(band, box, strict=True))
 
 
-def _oversampling(largest: int, size: int) -> int:
-    """Return how many times finer a grid must be for the modes to fit in it without aliasing."""
-    return (2 * largest) // size + 1
-
-
 def _sum_of_modes(
     modes: torch.Tensor, axis: int, largest: int, size: int, kept: int
 ) -> torch.Tensor:
-    finer = _oversampling(largest, size)
+    finer = oversampling(largest, size)
     shape = list(modes.shape)
     shape[axis] = finer * size - modes.shape[axis]
     positive, negative = modes.split([largest + 1, largest], dim=axis)

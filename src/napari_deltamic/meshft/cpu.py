@@ -19,7 +19,7 @@ from napari_deltamic.meshft.geometry import (
     norms,
     vertex_gradient,
 )
-from napari_deltamic.meshft.kernel import spreading_kernel, upsampling_for
+from napari_deltamic.meshft.kernel import narrowest_kernel
 from napari_deltamic.meshft.patches import (
     Patches,
     cut_faces,
@@ -38,6 +38,8 @@ _CHUNKS_A_THREAD = 4
 _MOST_POINTS = 2e9
 # Measured: adding n points at a node loses n times this much of a rounding error.
 _LOSS_A_POINT = 0.02
+# Kernels to choose from: each is a compilation of its own, and the narrow one serves fits.
+_WIDTHS = {"float32": (6, WIDTH["float32"]), "float64": (WIDTH["float64"],)}
 
 Array = NDArray[Any]
 
@@ -69,23 +71,26 @@ class CpuTransform:
         self, lengths: NDArray[np.float64], band: tuple[int, int, int], tolerance: float, dtype: Any
     ) -> None:
         self.dtype = np.dtype(dtype)
-        width = WIDTH[self.dtype.name]
-        upsampling = upsampling_for(width, 0.5 * tolerance, 0.5 * float(np.finfo(self.dtype).eps))
-        sizes = tuple(fine_grid_size(k, upsampling, width) for k in band)
+        lanes = WIDTH[self.dtype.name]
+        rounding = 0.5 * float(np.finfo(self.dtype).eps)
+        kernel = narrowest_kernel(0.5 * tolerance, rounding, _WIDTHS[self.dtype.name])
+        sizes = tuple(fine_grid_size(k, kernel.upsampling, lanes) for k in band)
         self.sizes = sizes[0], sizes[1], sizes[2]
-        kernel = spreading_kernel(width, upsampling)
-        powers = np.arange(1, len(kernel.coefficients))[:, None]
+        # Lanes beyond the kernel's nodes add nothing.
+        coefficients = np.pad(kernel.coefficients, [(0, 0), (0, lanes - kernel.width)])
+        powers = np.arange(1, kernel.width)[:, None]
         tables = quadrature_tables(0.5 * tolerance)
         self.most_points = max(1.0, 0.5 * tolerance / (_LOSS_A_POINT * np.finfo(self.dtype).eps))
-        self.halo = width
+        self.halo = lanes
         row = sizes[2] + self.halo
         self.plan = SpreadingPlan(
             sizes=np.array(sizes),
             steps=np.array([(sizes[1] + self.halo) * row, row, 1]),
             grid_scale=np.array(sizes) / lengths,
-            coefficients=kernel.coefficients.astype(self.dtype).ravel(),
+            taps=tuple(range(kernel.width)),
+            coefficients=coefficients.astype(self.dtype).ravel(),
             # The polynomials' argument runs from 1 to -1 as the position moves by one step.
-            derivative=(-2.0 * powers * kernel.coefficients[1:]).astype(self.dtype).ravel(),
+            derivative=(-2.0 * powers * coefficients[1:]).astype(self.dtype).ravel(),
             points=np.ascontiguousarray(tables.points.transpose(0, 2, 1)),
             weights=tables.weights,
             counts=tables.counts,

@@ -58,7 +58,8 @@ def band_of_grid(
         part = grid[start:stop]
         part[:, :, :halo] += part[:, :, size_x:]
         part[:, :halo] += part[:, size_y:]
-        columns = np.zeros((stop - start, size_y, kx + 1), dtype)
+        columns = np.empty((stop - start, size_y, kx + 1), dtype)
+        columns[:, : used.start] = columns[:, used.stop :] = 0.0
         columns[:, used] = fft.rfft(part[:, used, :size_x], axis=2)[:, :, : kx + 1]
         columns = fft.fft(columns, axis=1, overwrite_x=True)
         for kept, source in _band_rows(ky, size_y):
@@ -106,13 +107,15 @@ def grid_of_band(
     used = _hull(rows)
 
     def transform_stacks(start: int, stop: int) -> None:
-        part = np.zeros((size_z, stop - start, kx + 1), modes.dtype)
+        part = np.empty((size_z, stop - start, kx + 1), modes.dtype)
+        part[kz + 1 : size_z - kz] = 0.0
         for kept, source in _band_rows(kz, size_z):
             np.multiply(modes[kept, start:stop], along_z[kept, None, None], out=part[source])
         stacks[:, start:stop] = fft.ifft(part, axis=0, norm="forward", overwrite_x=True)
 
     def transform_planes(start: int, stop: int) -> None:
-        columns = np.zeros((stop - start, size_y, kx + 1), modes.dtype)
+        columns = np.empty((stop - start, size_y, kx + 1), modes.dtype)
+        columns[:, ky + 1 : size_y - ky] = 0.0
         for kept, source in _band_rows(ky, size_y):
             np.multiply(stacks[start:stop, kept], in_plane[kept], out=columns[:, source])
         columns = fft.ifft(columns, axis=1, norm="forward", overwrite_x=True)

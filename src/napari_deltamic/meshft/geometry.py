@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_deltamic.meshft.spreading import Cut
+from napari_deltamic.meshft.threads import run_chunks
 
 Array = NDArray[Any]
 
@@ -45,35 +46,47 @@ def face_means(cut: Cut, sums: Array) -> NDArray[np.float64]:
     return means.astype(np.float64, copy=False)
 
 
-@njit(cache=True, nogil=True)
 def vertex_gradient(cut: Cut, membrane: Array, jump: Array, sums: Array) -> NDArray[np.float64]:
     """Return (V, 3) the gradient from the patches' sums.
 
     Membrane: area times the averaged gradient, plus the averaged field times the area's own
     gradient. Interior: Hadamard's formula, the field on the face times the face's normal.
     """
-    vertices, faces = cut.vertices, cut.faces
-    gradient = np.zeros_like(vertices)
-    opposite, turned = np.empty(3), np.empty(3)
-    for p in range(len(cut.patches.face)):
-        f = cut.patches.face[p]
-        normal = cut.cross[f]
-        double_area = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
+    # Always two parts: the rounding of their sum must not depend on the number of threads.
+    parts, count = np.zeros((2, *cut.vertices.shape)), len(cut.patches.face)
+    chunks = [(0, count // 2, 0), (count // 2, count, 1)]
+    run_chunks(_add_gradient, chunks, cut, membrane, jump, sums, parts)
+    total: NDArray[np.float64] = parts[0] + parts[1]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _add_gradient(start, stop, part, cut, membrane, jump, sums, parts):  # type: ignore[no-untyped-def]
+    """Add the gradient from patches ``start`` to ``stop`` to one of the parts."""
+    # Taking an array from a tuple counts a reference, which is slow in a loop.
+    vertices, faces, cross, face_of = cut.vertices, cut.faces, cut.cross, cut.patches.face
+    gradient = parts[part]
+    for p in range(start, stop):
+        f = face_of[p]
+        nz, ny, nx = cross[f, 0], cross[f, 1], cross[f, 2]
+        double_area = np.sqrt(nz**2 + ny**2 + nx**2)
         mean = sums[p, 9] + sums[p, 10] + sums[p, 11]
+        lit = len(membrane) and double_area > 0
+        half = 0.5 * membrane[f] if lit else 0.0
+        stretch = half * mean / double_area if lit else 0.0
         for i in range(3):
             v = faces[f, i]
-            if len(membrane) and double_area > 0:
-                for d in range(3):
-                    opposite[d] = vertices[faces[f, (i + 2) % 3], d]
-                    opposite[d] -= vertices[faces[f, (i + 1) % 3], d]
-                turned[0] = normal[1] * opposite[2] - normal[2] * opposite[1]
-                turned[1] = normal[2] * opposite[0] - normal[0] * opposite[2]
-                turned[2] = normal[0] * opposite[1] - normal[1] * opposite[0]
-                for d in range(3):
-                    moved = double_area * sums[p, 3 * i + d]
-                    stretched = mean * turned[d] / double_area
-                    gradient[v, d] += 0.5 * membrane[f] * (moved + stretched)
+            if lit:
+                after, before = faces[f, (i + 1) % 3], faces[f, (i + 2) % 3]
+                z = vertices[before, 0] - vertices[after, 0]
+                y = vertices[before, 1] - vertices[after, 1]
+                x = vertices[before, 2] - vertices[after, 2]
+                moved = half * double_area
+                gradient[v, 0] += moved * sums[p, 3 * i] + stretch * (ny * x - nx * y)
+                gradient[v, 1] += moved * sums[p, 3 * i + 1] + stretch * (nx * z - nz * x)
+                gradient[v, 2] += moved * sums[p, 3 * i + 2] + stretch * (nz * y - ny * z)
             if len(jump):
-                for d in range(3):
-                    gradient[v, d] += 0.5 * jump[f] * normal[d] * sums[p, 9 + i]
-    return gradient
+                pushed = 0.5 * jump[f] * sums[p, 9 + i]
+                gradient[v, 0] += pushed * nz
+                gradient[v, 1] += pushed * ny
+                gradient[v, 2] += pushed * nx

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 # The grids that a kernel may be used on; the error is estimated for a band of this many modes.
 _UPSAMPLINGS = (1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.2, 2.5)
 _TYPICAL_BAND = 32
-_WIDTHS = range(4, 17)
+_WIDTHS = tuple(range(4, 17))
 # Beyond, a finer grid costs more than the nodes that a narrower kernel saves.
 _MODERATE = 1.6
 # Measured: the rounding of sums and FFTs against one rounding a node.
@@ -47,38 +47,21 @@ class SpreadingKernel(NamedTuple):
 
 
 @cache
-def upsampling_for(width: int, tolerance: float, rounding: float) -> float:
-    """Return how much finer than the band the grid must be for a relative error of ``tolerance``.
+def narrowest_kernel(
+    tolerance: float, rounding: float, widths: tuple[int, ...] = _WIDTHS
+) -> SpreadingKernel:
+    """Return the narrowest kernel that reaches a tolerance without a grid much finer than the band.
+
+    If none does, the narrowest that reaches it on any grid.
 
     Parameters
     ----------
-    width
-        Of the kernel, in nodes.
     tolerance
         Relative L2 error of a transform in three dimensions.
     rounding
         Relative rounding error of the precision, half of numpy's ``eps``.
-
-    Raises
-    ------
-    ValueError
-        If no grid reaches the tolerance in this precision.
-    """
-    for upsampling in _UPSAMPLINGS:
-        error = relative_error(spreading_kernel(width, upsampling), rounding)
-        if error <= tolerance:
-            return upsampling
-    raise _beyond_precision(error)
-
-
-@cache
-def narrowest_kernel(tolerance: float, rounding: float) -> SpreadingKernel:
-    """Return the narrowest kernel that reaches a tolerance without a grid much finer than the band.
-
-    Parameters
-    ----------
-    tolerance, rounding
-        Those of :func:`upsampling_for`.
+    widths
+        What to choose from, ascending.
 
     Raises
     ------
@@ -87,7 +70,7 @@ def narrowest_kernel(tolerance: float, rounding: float) -> SpreadingKernel:
     """
     errors = []
     for finest in (_MODERATE, max(_UPSAMPLINGS)):
-        for width in _WIDTHS:
+        for width in widths:
             for upsampling in (one for one in _UPSAMPLINGS if one <= finest):
                 kernel = spreading_kernel(width, upsampling)
                 errors.append(relative_error(kernel, rounding))

@@ -1,9 +1,9 @@
 """Symmetric quadrature rules on the triangle, and how large a triangle each may serve.
 
 The rules are fully symmetric, with positive weights and points inside. Those up to degree 12 were
-found by solving the moment equations from random starts; degree 14 is Dunavant's (1985), solved to
-the last digit, and 16 Zhang's, Cui's and Liu's (2009). `tests/meshft/test_quadrature.py` checks
-them against the exact moments.
+found by solving the moment equations from random starts, but for Radon's of degree 5 (1948);
+degree 14 is Dunavant's (1985), solved to the last digit, and 16 Zhang's, Cui's and Liu's (2009).
+`tests/meshft/test_quadrature.py` checks them against the exact moments.
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ RULES = (
         ((0.22338158967801147, 0.44594849091596495), (0.10995174365532184, 0.09157621350977073)),
         (),
         (8.62, 5.54, 3.61, 2.33, 1.487, 0.944, 0.596, 0.377, 0.238, 0.150, 0.095, 0.060, 0.038),
+    ),
+    Rule(
+        5,
+        0.225,
+        ((0.13239415278850618, 0.47014206410511509), (0.12593918054482715, 0.10128650732345634)),
+        (),
+        (8.8, 5.76, 3.92, 2.67, 1.82, 1.238, 0.843, 0.572, 0.39, 0.265, 0.181, 0.123, 0.084),
     ),
     Rule(
         6,

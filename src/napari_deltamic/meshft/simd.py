@@ -1,7 +1,7 @@
 """Short vectors for numba: numba leaves superword vectorisation off, so the hot loops ask for it.
 
 A vector is a value, kept in registers. Its width is fixed by the element type: 8 float32 or
-16 float64, the widths of the spreading kernel in each precision.
+16 float64, as many as the widest spreading kernel of each precision has nodes.
 """
 
 from __future__ import annotations

@@ -29,10 +29,15 @@ class SpreadingPlan(NamedTuple):
     """(3,) array elements from one node to the next along z, y, x; y and x have a halo."""
     grid_scale: NDArray[np.float64]
     """(3,) grid steps per um."""
+    taps: tuple[int, ...]
+    """The nodes that a point reaches along an axis: their number is known when loops compile."""
     coefficients: NDArray[np.floating]
-    """(width * width,) kernel polynomials, ascending powers, in the grid's precision."""
+    """(taps * lanes,) kernel polynomials, ascending powers, in the grid's precision.
+
+    A vector holds those of all nodes, and zeros where it has more lanes than there are nodes.
+    """
     derivative: NDArray[np.floating]
-    """((width - 1) * width,) their derivatives with respect to the position in grid steps."""
+    """((taps - 1) * lanes,) their derivatives with respect to the position in grid steps."""
     points: NDArray[np.float64]
     """(rules, 3, most points) barycentric coordinates of the quadrature points."""
     weights: NDArray[np.float64]
@@ -90,15 +95,15 @@ def _place(points, rule, count, corners, sizes, width, nodes, arguments):  # typ
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def _evaluate(polynomials, degree, arguments, count, values):  # type: ignore[no-untyped-def]
-    """Fill ``values`` (3 * most * width,) with the polynomials at the arguments (3, most)."""
-    width, most = lanes(values), arguments.shape[1]
+    """Fill ``values`` (3 * most * lanes,) with the polynomials at the arguments (3, most)."""
+    wide, most = lanes(values), arguments.shape[1]
     for q in range(count):
         for d in range(3):
             argument = broadcast(arguments[d, q])
-            value = load(polynomials, degree * width)
+            value = load(polynomials, degree * wide)
             for j in range(degree - 1, -1, -1):
-                value = multiply_add(value, argument, load(polynomials, j * width))
-            store(values, (d * most + q) * width, value)
+                value = multiply_add(value, argument, load(polynomials, j * wide))
+            store(values, (d * most + q) * wide, value)
 
 
 @njit(cache=True, nogil=True)
@@ -127,13 +132,13 @@ def spread(start, stop, copy, step, cut, masses, plan, grids):  # type: ignore[n
     grids
         Flat (copies * C * z * (y + halo) * (x + halo),).
     """
-    width = lanes(grids)
+    wide, width = lanes(grids), len(plan.taps)
     components, most = masses.shape[1], plan.points.shape[2]
     volume = plan.sizes[0] * plan.steps[0]
     stride = plan.steps[1]
     planes = _wrapped_planes(plan, width)
     nodes, arguments = np.empty((3, most), np.int64), np.empty((3, most), grids.dtype)
-    weights = np.empty(3 * most * width, grids.dtype)
+    weights = np.empty(3 * most * wide, grids.dtype)
     corners, parts = np.empty((3, 3)), np.empty((3, 3))
     # Taking an array from a tuple counts a reference, which is slow in a loop.
     vertices, faces, rule_of, cuts_of = cut.vertices, cut.faces, cut.rule_of, cut.cuts_of
@@ -149,8 +154,8 @@ def spread(start, stop, copy, step, cut, masses, plan, grids):  # type: ignore[n
         _evaluate(polynomials, width - 1, arguments, count, weights)
         for q in range(count):
             share = grids.dtype.type(point_weights[rule, q] * fraction)
-            along_z, along_y = q * width, (most + q) * width
-            weights_x = load(weights, (2 * most + q) * width)
+            along_z, along_y = q * wide, (most + q) * wide
+            weights_x = load(weights, (2 * most + q) * wide)
             origin = copy * components * volume + nodes[1, q] * stride + nodes[2, q]
             for c in range(components):
                 mass = masses[f, c] * share
@@ -172,13 +177,13 @@ def gather(start, stop, cut, plan, grid, sums):  # type: ignore[no-untyped-def]
     lambda_i times the field (entry 9 + i), with lambda_i the barycentric coordinate. The other
     parameters are those of :func:`spread`, for one component.
     """
-    width = lanes(grid)
+    wide, width = lanes(grid), len(plan.taps)
     zero = broadcast(grid.dtype.type(0.0))
     most, stride = plan.points.shape[2], plan.steps[1]
     planes = _wrapped_planes(plan, width)
     nodes, arguments = np.empty((3, most), np.int64), np.empty((3, most), grid.dtype)
-    weights, slopes = np.empty(3 * most * width, grid.dtype), np.empty(3 * most * width, grid.dtype)
-    fields = np.empty(4 * most * width, grid.dtype)
+    weights, slopes = np.empty(3 * most * wide, grid.dtype), np.empty(3 * most * wide, grid.dtype)
+    fields = np.empty(4 * most * wide, grid.dtype)
     corners, parts, found = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 4))
     # Taking an array from a tuple counts a reference, which is slow in a loop.
     vertices, faces, rule_of, cuts_of = cut.vertices, cut.faces, cut.rule_of, cut.cuts_of
@@ -199,7 +204,7 @@ def gather(start, stop, cut, plan, grid, sums):  # type: ignore[no-untyped-def]
         _evaluate(polynomials, width - 1, arguments, count, weights)
         _evaluate(derivative, width - 2, arguments, count, slopes)
         for q in range(count):
-            along_z, along_y, along_x = q * width, (most + q) * width, (2 * most + q) * width
+            along_z, along_y, along_x = q * wide, (most + q) * wide, (2 * most + q) * wide
             origin = nodes[1, q] * stride + nodes[2, q]
             value, slope_y, slope_z = zero, zero, zero
             for a in range(width):
@@ -215,9 +220,9 @@ def gather(start, stop, cut, plan, grid, sums):  # type: ignore[no-untyped-def]
                 slope_z = multiply_add(broadcast(slopes[along_z + a]), line, slope_z)
             weights_x = load(weights, along_x)
             store(fields, 4 * along_z, multiply(slope_z, weights_x))
-            store(fields, 4 * along_z + width, multiply(slope_y, weights_x))
-            store(fields, 4 * along_z + 2 * width, multiply(value, load(slopes, along_x)))
-            store(fields, 4 * along_z + 3 * width, multiply(value, weights_x))
+            store(fields, 4 * along_z + wide, multiply(slope_y, weights_x))
+            store(fields, 4 * along_z + 2 * wide, multiply(value, load(slopes, along_x)))
+            store(fields, 4 * along_z + 3 * wide, multiply(value, weights_x))
         _integrate(points, point_weights, rule, count, fields, found)
         # From the patch's own corners to the face's.
         for i in range(3):
