@@ -44,6 +44,7 @@ def test_every_command_is_used_and_every_use_is_a_command(manifest):
 
 def test_docks_are_named_as_in_the_documentation(manifest):
     assert [w.display_name for w in manifest.contributions.widgets] == [
+        "deltaMic",
         "Seed mesh",
         "PSF designer",
         "Fit",

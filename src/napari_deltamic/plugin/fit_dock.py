@@ -27,7 +27,7 @@ from napari_deltamic.plugin.loss_plot import LossPlot
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.movie_options import MovieOptions, movie_source
 from napari_deltamic.plugin.movie_worker import MovieWorker
-from napari_deltamic.plugin.settings_form import SettingsForm
+from napari_deltamic.plugin.settings_form import MAIN_FIELDS, SettingsForm
 from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from napari_deltamic.timelapse import TimelapseResult
 
 PLUGIN = "napari-deltamic"
+# The guide suggests them.
+MAIN_STEP_FIELDS = ("label", "noise")
 
 _STATUS = {
     Phase.PREPARING: "Preparing kernels (the first run on a computer takes up to a minute)...",
@@ -49,9 +51,9 @@ _STATUS = {
 class FitDock(Dock):
     """Starts, shows and ends fits."""
 
-    def __init__(self, napari_viewer: Viewer) -> None:
+    def __init__(self, napari_viewer: Viewer, is_step: bool = False) -> None:
         view = live_view_of(napari_viewer)
-        super().__init__(view)
+        super().__init__(view, is_step=is_step)
         self._viewer = napari_viewer
         self._session = view.session
         self._saving = BackgroundTask(self)
@@ -63,7 +65,8 @@ class FitDock(Dock):
         self.mesh = LayerChooser(napari_viewer, Surface, "make a seed mesh first")
         self.mesh.setToolTip("Where the fit starts: a closed surface near each object")
         self.movie = MovieOptions()
-        self.form = SettingsForm(self._session.settings)
+        main = MAIN_STEP_FIELDS if is_step else MAIN_FIELDS
+        self.form = SettingsForm(self._session.settings, main)
         self.fit_button = QPushButton("Fit")
         self.pause_button = QPushButton("Pause")
         self.stop_button = QPushButton("Stop")
@@ -76,6 +79,7 @@ class FitDock(Dock):
         self.plot = LossPlot()
         self.values = {name: QLabel("–") for name in ("Stage", "Iteration", "Loss")}
         self._seed: Surface | None = None
+        self._is_allowed = True
         self._lay_out()
         self._connect()
         self._choose_mesh(self._session.mesh_name)
@@ -92,8 +96,13 @@ class FitDock(Dock):
     def _lay_out(self) -> None:
         self.content.addWidget(self.image)
         form = QFormLayout()
-        form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
-        form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
+        if self.is_step:
+            self.image.hide()
+            self.status.is_elsewhere = True
+            form.addRow("Start from", self.mesh)
+        else:
+            form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
+            form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
         self.content.addLayout(form)
         self.content.addWidget(self.movie)
         self.content.addWidget(self.form)
@@ -242,7 +251,7 @@ class FitDock(Dock):
         session, worker = self._session, self._session.worker
         fitting = session.is_fitting
         phase = worker.phase if worker is not None and fitting else None
-        self.fit_button.setEnabled(not fitting)
+        self.fit_button.setEnabled(self._is_allowed and not fitting)
         self.pause_button.setEnabled(phase in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED))
         self.pause_button.setText("Resume" if phase is Phase.PAUSED else "Pause")
         self.stop_button.setEnabled(fitting and phase is not Phase.STOPPING)
@@ -250,6 +259,11 @@ class FitDock(Dock):
             widget.setEnabled(not fitting)
         has_result = session.result is not None or session.movie_result is not None
         self.save_button.setEnabled(has_result and not fitting and not self._saving.is_busy)
+
+    def allow(self, allowed: bool) -> None:
+        """Let a fit be started, or say by a grey button that something is missing."""
+        self._is_allowed = allowed
+        self._enable()
 
     def _choose_mesh(self, name: str) -> None:
         if name in self._viewer.layers and not self._session.is_fitting:

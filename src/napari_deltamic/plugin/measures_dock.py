@@ -48,9 +48,9 @@ class MeasuresDock(Dock):
 
     FILLS = True
 
-    def __init__(self, napari_viewer: Viewer) -> None:
+    def __init__(self, napari_viewer: Viewer, is_step: bool = False) -> None:
         view = live_view_of(napari_viewer)
-        super().__init__(view)
+        super().__init__(view, is_step=is_step)
         self._session, self._layers = view.session, view.measures
         self._task, self._saving = BackgroundTask(self), BackgroundTask(self)
         self._measured: MeasuredMesh | None = None
@@ -65,6 +65,8 @@ class MeasuresDock(Dock):
         self.save_button = QPushButton("Save tables...")
         self.message = MessageLabel()
         self._lay_out()
+        if is_step and view.surface is not None:
+            self.mesh.choose(view.surface)
         self._connect()
         self._enable()
         if self.mesh.layer is None:
@@ -105,6 +107,7 @@ class MeasuresDock(Dock):
         )
         self.content.addWidget(self.save_button)
         self.content.addWidget(self.message)
+        self.message.is_elsewhere = self.is_step
 
     def _connect(self) -> None:
         self.mesh.layer_changed.connect(self._measure)
@@ -121,6 +124,11 @@ class MeasuresDock(Dock):
         self._session.started.connect(self._on_fit_started)
         self._session.finished.connect(self._on_fit_finished)
         self._session.movie_finished.connect(self._on_fit_finished)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a mesh is being measured."""
+        return self._task.is_busy
 
     def _measure(self) -> None:
         layer = self.mesh.layer

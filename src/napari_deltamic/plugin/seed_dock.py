@@ -15,8 +15,10 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QStackedWidget,
+    QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_deltamic.plugin.background import BackgroundTask
 from napari_deltamic.plugin.cell_finder import CellFinder, Markers, found_markers, mesh_of_labels
@@ -59,9 +61,9 @@ class Search(NamedTuple):
 class SeedDock(Dock):
     """Makes a Surface layer from which a fit can start."""
 
-    def __init__(self, napari_viewer: Viewer) -> None:
+    def __init__(self, napari_viewer: Viewer, is_step: bool = False) -> None:
         view = live_view_of(napari_viewer)
-        super().__init__(view)
+        super().__init__(view, is_step=is_step)
         self._viewer = napari_viewer
         self._task = BackgroundTask(self)
         self._own_points: Points | None = None
@@ -83,6 +85,7 @@ class SeedDock(Dock):
         self.markers = MarkerRows(napari_viewer)
         self.button = QPushButton("Make seed mesh")
         self.message = MessageLabel()
+        self.fold = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         self._lay_out()
         self.image.changed.connect(self._on_image)
         self.method.currentIndexChanged.connect(self._on_method)
@@ -114,16 +117,29 @@ class SeedDock(Dock):
         for page in self.finders.values():
             self.pages.addWidget(page)
         self.pages.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-        self.content.addWidget(self.pages)
-        self.content.addWidget(self.markers)
+        self._pages_place = QVBoxLayout()
+        self.content.addLayout(self._pages_place)
+        self._pages_place.addWidget(self.pages)
+        self.content.addWidget(self.fold)
+        self.fold.collapse(animate=False)
+        (self.fold if self.is_step else self.content).addWidget(self.markers)
         self.button.setMinimumHeight(30)
-        self.button.setToolTip("Adds a Surface layer; choose it in the Fit dock")
+        self.button.setToolTip("Adds a Surface layer, from which the fit starts")
         self.content.addWidget(self.button)
         self.content.addWidget(self.message)
+        self.image.setVisible(not self.is_step)
+        self.message.is_elsewhere = self.is_step
 
     def _on_method(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
-        self.markers.setVisible(self.method.currentText() in self.finders)
+        finds = self.method.currentText() in self.finders
+        self.markers.setVisible(finds)
+        # Finders do without their settings; points and labels have to be chosen.
+        is_folded = finds and self.is_step
+        self.fold.setVisible(is_folded)
+        (self.fold.content().layout() if is_folded else self._pages_place).insertWidget(
+            0, self.pages
+        )
 
     def _on_image(self) -> None:
         try:
@@ -167,6 +183,11 @@ class SeedDock(Dock):
         except ValueError as error:
             self._refuse(str(error))
             show_error(str(error))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being found or made."""
+        return self._task.is_busy
 
     def _search(self) -> Search:
         """Return what the widgets now say is to be found."""
@@ -313,7 +334,8 @@ class SeedDock(Dock):
         low, high = (f"{volume:.3g}" for volume in np.sort(mesh.volumes())[[0, -1]])
         self.message.say(
             f"{count_of(len(mesh.regions), 'surface')} of "
-            f"{low if low == high else f'{low} to {high}'} µm³{contacts}. Next: the Fit dock."
+            f"{low if low == high else f'{low} to {high}'} µm³{contacts}."
+            + ("" if self.is_step else " Next: the Fit dock.")
         )
 
     def _refuse(self, message: str) -> None:

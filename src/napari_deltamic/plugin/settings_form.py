@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, get_args, get_origin
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
@@ -18,15 +19,23 @@ MAIN_FIELDS = ("label", "noise", "edge_length", "stages", "max_iterations")
 
 
 class SettingsForm(QWidget):
-    """Fields for :class:`FitSettings`, the rarer ones folded away under *Advanced*."""
+    """Fields for :class:`FitSettings`, the rarer ones folded away under *Advanced*.
+
+    Parameters
+    ----------
+    settings
+        What the fields show at first.
+    main
+        Names of the fields that are not folded away.
+    """
 
     changed = Signal()
 
-    def __init__(self, settings: FitSettings) -> None:
+    def __init__(self, settings: FitSettings, main: Collection[str] = MAIN_FIELDS) -> None:
         super().__init__()
         self.fields: dict[str, ValueWidget] = {}
-        main, advanced = QWidget(), QWidget()
-        main_form, advanced_form = QFormLayout(main), QFormLayout(advanced)
+        plain, advanced = QWidget(), QWidget()
+        main_form, advanced_form = QFormLayout(plain), QFormLayout(advanced)
         for form in (main_form, advanced_form):
             form.setContentsMargins(0, 0, 0, 0)
             form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -34,7 +43,7 @@ class SettingsForm(QWidget):
             widget = _widget(name, field, getattr(settings, name))
             widget.changed.connect(lambda _: self.changed.emit())
             self.fields[name] = widget
-            form = main_form if name in MAIN_FIELDS else advanced_form
+            form = main_form if name in main else advanced_form
             form.addRow(field.title or name, widget.native)
             form.labelForField(widget.native).setToolTip(field.description or "")
         fold = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
@@ -42,7 +51,7 @@ class SettingsForm(QWidget):
         fold.collapse(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(main)
+        layout.addWidget(plain)
         layout.addWidget(fold)
 
     def settings(self) -> FitSettings:

@@ -44,6 +44,13 @@ class Dock(QWidget):
 
     Subclasses put their widgets into ``self.content``.
 
+    Parameters
+    ----------
+    view
+        Of the viewer that the dock is for.
+    is_step
+        Whether this is a part of another dock, which has a scroll area and the image's list.
+
     Attributes
     ----------
     FILLS
@@ -53,10 +60,10 @@ class Dock(QWidget):
 
     FILLS = False
 
-    def __init__(self, view: LiveView) -> None:
+    def __init__(self, view: LiveView, *, is_step: bool = False) -> None:
         super().__init__()
         self._view = view
-        self._placed = False
+        self.is_step = self._placed = is_step
         self._order = next(_OPENED)
         inner = QWidget()
         self.content = QVBoxLayout()
@@ -65,18 +72,24 @@ class Dock(QWidget):
         if not self.FILLS:
             column.addStretch(1)
         self._inner, self._area = inner, QScrollArea()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        if is_step:
+            column.setContentsMargins(0, 0, 0, 0)
+            outer.addWidget(inner)
+            return
         area = self._area
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
         inner.installEventFilter(self)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for no more width than the widgets need: the rest is for the image."""
+        if self.is_step:
+            return super().sizeHint()
         return QSize(self._width(), super().sizeHint().height())
 
     def _width(self) -> int:
@@ -106,6 +119,8 @@ class Dock(QWidget):
         if own is None or not isinstance(window, QMainWindow) or own.isFloating():
             return
         for other in window.findChildren(Dock):
+            if other.is_step:
+                continue
             dock = _dock_around(other)
             if dock is None or dock is own or dock.isFloating() or not other.placed_before(self):
                 continue
@@ -212,10 +227,21 @@ class LayerChooser(QComboBox):
 
 
 class MessageLabel(QLabel):
-    """Text under a field: plain, or set off as a warning or as good news."""
+    """Text under a field: plain, or set off as a warning or as good news.
+
+    Attributes
+    ----------
+    is_warning
+        Whether the last text was one.
+    is_elsewhere
+        Whether another widget shows what is said, so that this one stays hidden.
+    """
+
+    said = Signal()
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_warning = self.is_elsewhere = False
         self.setWordWrap(True)
         self.hide()
 
@@ -224,4 +250,6 @@ class MessageLabel(QLabel):
         self.setText(text)
         colours = _WARNING if warning else _GOOD if good else ""
         self.setStyleSheet(f"{colours} border-radius: 3px; padding: 5px;" if colours else "")
-        self.setVisible(bool(text))
+        self.setVisible(bool(text) and not self.is_elsewhere)
+        self.is_warning = warning
+        self.said.emit()
