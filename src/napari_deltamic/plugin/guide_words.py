@@ -193,9 +193,7 @@ def fit_state(facts: FitFacts) -> StepState:
         return StepState(Standing.WRONG, _sentence(facts.said))
     if facts.loss is not None:
         also = f" {count_of(facts.warnings, 'warning')}, lower right." if facts.warnings else ""
-        return StepState(
-            Standing.DONE, f"Fitted, with a loss of {facts.loss:.3g}. {facts.said}{also}"
-        )
+        return StepState(Standing.DONE, f"{facts.said} Loss: {facts.loss:.3g}.{also}")
     if not facts.has_seed:
         return StepState(Standing.WAITS, "Needs a seed mesh first.")
     return StepState(Standing.READY, "Ready: press Fit, and watch the mesh move.")

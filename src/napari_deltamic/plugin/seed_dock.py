@@ -331,7 +331,7 @@ class SeedDock(Dock):
         self._view.session.choose_mesh(seed.name)
         touching = int((mesh.interfaces > 0).all(axis=1).sum())
         contacts = f", which share {count_of(touching, 'contact')}" if touching else ""
-        low, high = (f"{volume:.3g}" for volume in np.sort(mesh.volumes())[[0, -1]])
+        low, high = (f"{float(f'{volume:.3g}'):g}" for volume in np.sort(mesh.volumes())[[0, -1]])
         self.message.say(
             f"{count_of(len(mesh.regions), 'surface')} of "
             f"{low if low == high else f'{low} to {high}'} µm³{contacts}."
