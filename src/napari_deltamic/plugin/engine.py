@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable
 from threading import Event, Lock, Thread
@@ -10,10 +11,13 @@ _logger = logging.getLogger(__name__)
 _lock = Lock()
 _ready = Event()
 _optics_are_loaded = Event()
+_leaving = Event()
 _import_lock = Lock()
 _started = False
 
 POLL_SECONDS = 0.05
+EXIT_SECONDS = 5.0
+MOMENT_SECONDS = 0.5
 
 
 def prepare_in_background() -> None:
@@ -23,7 +27,15 @@ def prepare_in_background() -> None:
         if _started:
             return
         _started = True
-    Thread(target=_prepare, name="napari-deltamic preparation", daemon=True).start()
+    thread = Thread(target=_prepare, name="napari-deltamic preparation", daemon=True)
+    thread.start()
+    atexit.register(_leave, thread)
+
+
+def _leave(thread: Thread) -> None:
+    # The interpreter may stumble over a thread that it leaves in the middle of an import.
+    _leaving.set()
+    thread.join(EXIT_SECONDS)
 
 
 def load_optics() -> None:
@@ -61,8 +73,10 @@ def _prepare() -> None:
     try:
         _smallest_fit()
     except Exception:
-        # A real fit that meets the same trouble says so to the user, with its own data.
-        _logger.exception("the fit's kernels could not be prepared")
+        # Who quits meanwhile takes the kernels' threads away, a moment before that is known here.
+        # In any other trouble a real fit says so to the user, with its own data.
+        if not _leaving.wait(MOMENT_SECONDS):
+            _logger.exception("the fit's kernels could not be prepared")
     finally:
         _ready.set()
 
