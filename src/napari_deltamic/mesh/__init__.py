@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.distance import mean_surface_distance as mean_surface_distance
     from napari_deltamic.mesh.distance import sample_surface as sample_surface
     from napari_deltamic.mesh.distance import surface_distance as surface_distance
+    from napari_deltamic.mesh.editing import add_region as add_region
+    from napari_deltamic.mesh.editing import delete_region as delete_region
+    from napari_deltamic.mesh.editing import free_radius as free_radius
+    from napari_deltamic.mesh.editing import merge_regions as merge_regions
     from napari_deltamic.mesh.files import read_mesh as read_mesh
     from napari_deltamic.mesh.files import write_mesh as write_mesh
     from napari_deltamic.mesh.gradients import area_gradient as area_gradient
@@ -43,8 +47,11 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.measures import measure as measure
     from napari_deltamic.mesh.measures import measures_table as measures_table
     from napari_deltamic.mesh.measures import write_measures_csv as write_measures_csv
+    from napari_deltamic.mesh.moving import drag as drag
+    from napari_deltamic.mesh.moving import smooth_region as smooth_region
     from napari_deltamic.mesh.orientation import oriented_outwards as oriented_outwards
     from napari_deltamic.mesh.remeshing import remesh as remesh
+    from napari_deltamic.mesh.repainting import repainted as repainted
     from napari_deltamic.mesh.section import plane_section as plane_section
     from napari_deltamic.mesh.section import plane_sections as plane_sections
     from napari_deltamic.mesh.seeds import seed_from_labels as seed_from_labels
@@ -55,6 +62,7 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh.shapes import dumbbell as dumbbell
     from napari_deltamic.mesh.shapes import ellipsoid as ellipsoid
     from napari_deltamic.mesh.shapes import icosphere as icosphere
+    from napari_deltamic.mesh.splitting import split_region as split_region
     from napari_deltamic.mesh.tables import write_table_csv as write_table_csv
     from napari_deltamic.mesh.voxels import voxelise as voxelise
 
@@ -75,6 +83,10 @@ _MODULE_OF = {
     "mean_surface_distance": "distance",
     "sample_surface": "distance",
     "surface_distance": "distance",
+    "add_region": "editing",
+    "delete_region": "editing",
+    "free_radius": "editing",
+    "merge_regions": "editing",
     "read_mesh": "files",
     "write_mesh": "files",
     "area_gradient": "gradients",
@@ -92,8 +104,11 @@ _MODULE_OF = {
     "measure": "measures",
     "measures_table": "measures",
     "write_measures_csv": "measures",
+    "drag": "moving",
+    "smooth_region": "moving",
     "oriented_outwards": "orientation",
     "remesh": "remeshing",
+    "repainted": "repainting",
     "plane_section": "section",
     "plane_sections": "section",
     "seed_from_labels": "seeds",
@@ -104,6 +119,7 @@ _MODULE_OF = {
     "dumbbell": "shapes",
     "ellipsoid": "shapes",
     "icosphere": "shapes",
+    "split_region": "splitting",
     "write_table_csv": "tables",
     "voxelise": "voxels",
 }

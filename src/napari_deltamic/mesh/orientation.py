@@ -94,7 +94,7 @@ def oriented_bodies(
     for cavity in inward:
         point = vertices[faces[piece == cavity][0, 0]]
         for solid in outward[volume[outward] > -volume[cavity]]:
-            if _winding_number(point, vertices[faces[piece == solid]]) > 0.5:
+            if winding_number(point, vertices[faces[piece == solid]]) > 0.5:
                 body[cavity] = solid
                 break
     turned = (volume < 0) & (body == np.arange(len(volume)))
@@ -103,7 +103,7 @@ def oriented_bodies(
     return faces, number.reshape(-1) + 1
 
 
-def _winding_number(point: NDArray[np.float64], corners: NDArray[np.float64]) -> float:
+def winding_number(point: NDArray[np.float64], corners: NDArray[np.float64]) -> float:
     """Return how often a closed surface, (F, 3, 3) corners, winds round a point (1 inside)."""
     away = corners - point
     if (point < corners.min(axis=(0, 1))).any() or (point > corners.max(axis=(0, 1))).any():

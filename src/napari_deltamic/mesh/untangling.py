@@ -25,7 +25,7 @@ def untangled(mesh: TriangleMesh) -> TriangleMesh:
     if len(edges) == 0:
         return mesh
     best, fewest = mesh, len(edges)
-    towards = _averaging(mesh)
+    towards = averaging(mesh)
     near = np.zeros(len(mesh.vertices), dtype=np.bool_)
     for _ in range(_ROUNDS):
         near[mesh.faces[np.isin(mesh.faces, edges).any(axis=1)]] = True
@@ -40,7 +40,7 @@ def untangled(mesh: TriangleMesh) -> TriangleMesh:
     return best
 
 
-def _averaging(mesh: TriangleMesh) -> Any:
+def averaging(mesh: TriangleMesh) -> Any:
     """Return the sparse (V, V) matrix that takes vertices to the mean of their neighbours."""
     from scipy.sparse import coo_matrix, diags
 
