@@ -40,6 +40,7 @@ def fit(
     auto: Annotated[Flag, Parameter(group=START)] = False,
     membranes: Annotated[Flag, Parameter(group=START)] = False,
     spacing: Three | None = None,
+    origin: Three = (0.0, 0.0, 0.0),
     channel: Whole | None = None,
     frame: Whole | None = None,
     resume: Flag = False,
@@ -80,6 +81,8 @@ def fit(
         Find cells that touch by their marked membranes; with --points, one at each of them.
     spacing
         Voxel size in um along z, y and x; by default as the file says.
+    origin
+        Where the centre of the first voxel lies, in um; the mesh is counted from there too.
     channel
         Channel to fit, from 0, where the file has several.
     frame
@@ -93,13 +96,14 @@ def fit(
     from napari_deltamic.cli.running import run_fit, was_stopped
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.cli.terminal import say
-    from napari_deltamic.imaging import read_stack
+    from napari_deltamic.imaging import ImageStack, read_stack
     from napari_deltamic.optics import save_psf
 
     chosen = chosen_settings(settings, options)
     check_start(mesh, points, radius, labels, threshold, auto, membranes)
     blur = chosen_psf(sigma, psf)
-    image = read_stack(stack, spacing, channel, frame)
+    read = read_stack(stack, spacing, channel, frame)
+    image = ImageStack(read.data, read.spacing, origin)
     start = chosen_start(image, mesh, points, radius, points_unit, labels, threshold, membranes)
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():

@@ -40,7 +40,9 @@ _ROUGHER = 10.0
 # given, with its optics free on the same mesh, and with mesh and band chosen anew for what was
 # learned. Shape and optics together may fall slowly for a while.
 _LEARNING_LEGS = (10.0, 1.0, 0.1)
-_SECONDS_BETWEEN_CHECKPOINTS = 20.0
+_SECONDS_BETWEEN_CHECKPOINTS = 8.0
+# Of a fit's time, what writing checkpoints may take.
+_CHECKPOINTS_SHARE = 0.04
 
 
 def fit(
@@ -53,6 +55,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
+    first_stage: int = 0,
 ) -> FitResult:
     """Move a mesh until its rendering explains a stack.
 
@@ -71,10 +74,14 @@ def fit(
     should_stop
         Asked several times a second; once true, the fit ends with the best mesh so far.
     checkpoint
-        File that the progress is written to, now and then and at the end.
+        File that the progress is written to, now and then and at the end. Where it cannot be
+        written the fit goes on, and the result has a warning.
     resume
         Go on from ``checkpoint`` if that file exists, on the same device exactly as if never
         interrupted. All other arguments must be those of the fit that wrote it.
+    first_stage
+        Stage to begin with, from 0; those before are left out, but never the last one. For a mesh
+        that is nearly right already, such as a fitted one that was corrected.
 
     Returns
     -------
@@ -92,7 +99,7 @@ def fit(
         raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
     if resume and checkpoint is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
-    prepared, progress = prepare(stack, mesh, psf, settings)
+    prepared, progress = _begun(stack, mesh, psf, settings, first_stage)
     identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
     if file is not None and resume and file.exists():
         progress = load_checkpoint(file, identity)
@@ -100,6 +107,16 @@ def fit(
         return _run(prepared, progress, on_state, should_stop, file, identity)
     finally:
         release_memory()
+
+
+def _begun(
+    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, first_stage: int
+) -> tuple[PreparedFit, Progress]:
+    if first_stage < 0:
+        raise ValueError(f"first_stage: expected 0 or more, got {first_stage}")
+    prepared, progress = prepare(stack, mesh, psf, settings)
+    progress.stage = min(first_stage, len(prepared.plan) - 1)
+    return prepared, progress
 
 
 def _run(
@@ -111,7 +128,7 @@ def _run(
     identity: str,
 ) -> FitResult:
     states = fit_states(prepared, progress)
-    saved = time.monotonic()
+    due = time.monotonic() + _SECONDS_BETWEEN_CHECKPOINTS
     stopped = False
     while True:
         if should_stop is not None and should_stop():
@@ -124,14 +141,28 @@ def _run(
             break
         if on_state is not None and state is not None:
             on_state(state)
-        if file is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
-            save_checkpoint(file, progress, identity)
-            saved = time.monotonic()
+        if file is not None and time.monotonic() > due:
+            due = time.monotonic() + _keep(file, progress, identity)
     states.close()
     if file is not None:
-        save_checkpoint(file, progress, identity)
+        _keep(file, progress, identity)
     _log.info("fit ended after %d iterations: %s", progress.iteration, reason)
     return result_of(prepared, progress, reason, stopped)
+
+
+def _keep(file: Path, progress: Progress, identity: str) -> float:
+    """Write a checkpoint and return in how many seconds the next is due."""
+    began = time.monotonic()
+    try:
+        save_checkpoint(file, progress, identity)
+    except OSError as error:
+        # Hours of fitting count for more than the means to go on from them.
+        warning = f"the progress could not be kept in {file} ({error.strerror or error})"
+        if warning not in progress.warnings:
+            progress.warnings.append(warning)
+            _log.warning(warning)
+    took = time.monotonic() - began
+    return max(_SECONDS_BETWEEN_CHECKPOINTS, took / _CHECKPOINTS_SHARE)
 
 
 def iter_fit(
@@ -260,6 +291,7 @@ def _state(prepared: PreparedFit, progress: Progress, done: float) -> FitState:
         progress=done,
         optics={one.name: one.value for one in learned_quantities(prepared, progress)},
         _render=partial(_rendering, prepared, optics, mesh, intensities, progress.backend),
+        _observed=prepared.observed,
     )
 
 

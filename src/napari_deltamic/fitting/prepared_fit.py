@@ -89,6 +89,10 @@ class PreparedFit(NamedTuple):
             brightness.attenuation,
         )
 
+    def observed(self) -> NDArray[np.float32]:
+        """Return (Z, Y, X) the data in the image's units."""
+        return self.stack.data * np.float32(self.scale) + np.float32(self.level)
+
     def rendering(
         self, mesh: TriangleMesh, intensities: Intensities, backend: str
     ) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.image_model import Shape, padded_shape
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing.driver import checked_lengths
 from napari_deltamic.meshft.band import narrow_band
@@ -80,9 +81,7 @@ def stages(
     if settings.edge_length is not None and settings.remesh:
         _check_edge_length(settings.edge_length, size, mesh)
     lengths = stack.spacing * box
-    widest = np.array(narrow_band(box, stack.spacing, psf.otf, _LAST_OTF))
-    nyquist = np.maximum((np.array(box) - 1) // 2, 1)
-    last = float((np.minimum(widest, nyquist) / lengths).max())
+    widest, nyquist, last = _last_band(stack.spacing, psf, box)
     first = min(_FIRST_MODES / size, last)
     count = settings.stages if first < last else 1
     result = []
@@ -93,7 +92,7 @@ def stages(
         # Past Nyquist modes alias, so then all that the PSF lets through must be there.
         band = np.where(reach >= nyquist, widest, reach)
         edge = (_EDGES[0] + (_EDGES[1] - _EDGES[0]) * position) / cutoff
-        finest = settings.edge_length or _FINEST_EDGE * float(stack.spacing.min())
+        finest = settings.edge_length or _finest_edge(stack.spacing)
         edge = max(edge, finest) if position < 1 or settings.edge_length is None else finest
         final = position == 1
         weighted = final and settings.noise == "poisson"
@@ -107,6 +106,37 @@ def stages(
         order = 2 if final or mesh.has_contacts else 1
         result.append(Stage(cutoff, kept, blur, edge, width, order))
     return result
+
+
+def automatic_edge_length(
+    shape: tuple[int, int, int], spacing: NDArray[np.float64], psf: PSF
+) -> float:
+    """Return the edge length in um of the last stage where :class:`FitSettings` asks for none.
+
+    Parameters
+    ----------
+    shape
+        Voxels of the stack; its objects are taken to lie in it.
+    spacing
+        (3,) voxel size in um.
+    psf
+        The blur.
+    """
+    box = padded_shape(shape, spacing, np.minimum(psf.extent(), spacing * shape))
+    return max(_EDGES[1] / _last_band(spacing, psf, box)[2], _finest_edge(spacing))
+
+
+def _last_band(
+    spacing: NDArray[np.float64], psf: PSF, box: Shape
+) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+    """Return the largest modes that the PSF lets through, those of Nyquist, and the last cutoff."""
+    widest = np.array(narrow_band(box, spacing, psf.otf, _LAST_OTF))
+    nyquist = np.maximum((np.array(box) - 1) // 2, 1)
+    return widest, nyquist, float((np.minimum(widest, nyquist) / (spacing * box)).max())
+
+
+def _finest_edge(spacing: NDArray[np.float64]) -> float:
+    return _FINEST_EDGE * float(spacing.min())
 
 
 def _check_edge_length(edge_length: float, size: float, mesh: TriangleMesh) -> None:

@@ -93,10 +93,15 @@ class FitState:
     progress: float
     optics: dict[str, float]
     _render: Callable[[], NDArray[np.float32]] = field(repr=False)
+    _observed: Callable[[], NDArray[np.float32]] = field(repr=False)
 
     def render(self) -> NDArray[np.float32]:
         """Return the image that this state explains the data by, on the stack's voxels."""
         return self._render()
+
+    def observed(self) -> NDArray[np.float32]:
+        """Return the data that are to be explained, (Z, Y, X) in the image's units."""
+        return self._observed()
 
 
 @dataclass(frozen=True, eq=False)
