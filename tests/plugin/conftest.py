@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.settings import get_plugin_settings
 from napari.utils.notifications import notification_manager
 from plugin_cases import CENTER, ORIGIN, RADIUS, SHAPE, SIGMA, SPACING, add_ball, long_fit
 
@@ -13,6 +15,20 @@ from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.mesh import TriangleMesh, icosphere
 from napari_deltamic.optics import GaussianPSF
 from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.sessions.autosaves import ENVIRONMENT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_preferences(tmp_path_factory) -> None:
+    """Keep the tests' preferences away from the user's."""
+    get_plugin_settings(path_dir=tmp_path_factory.mktemp("preferences"))
+
+
+@pytest.fixture(autouse=True)
+def autosaves(tmp_path, monkeypatch) -> Path:
+    """Keep the tests' autosaves away from the user's, and return where they are."""
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "autosaves"))
+    return tmp_path / "autosaves"
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,8 @@ def test_an_assumed_psf_is_said_to_be_so():
 def test_a_fit_tells_its_stage_its_loss_and_its_warnings():
     running = FitFacts(True, Phase.RUNNING, stage=2, stages=4, progress=0.31)
     assert fit_state(running) == (Standing.BUSY, "Fitting: stage 2 of 4, 31% done.")
+    timed = FitFacts(True, Phase.RUNNING, stage=2, stages=4, progress=0.37, seconds_left=41.0)
+    assert fit_state(timed).sentence == "Fitting: stage 2 of 4, 37% done, about 40 s left."
     done = fit_state(FitFacts(True, said="Done: 8 regions.", loss=0.0988, warnings=1))
     assert done == (Standing.DONE, "Done: 8 regions. Loss: 0.0988. 1 warning, lower right.")
     assert fit_state(FitFacts(said="the mesh is outside", warns=True)).standing is Standing.WRONG

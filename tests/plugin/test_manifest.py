@@ -36,6 +36,7 @@ def test_every_command_is_used_and_every_use_is_a_command(manifest):
             contributions.readers,
             contributions.writers,
             contributions.sample_data,
+            *contributions.menus.values(),
         )
         for item in group
     }

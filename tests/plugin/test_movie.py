@@ -1,6 +1,7 @@
 """Movies from the Fit dock: all frames in one go, and what is seen of them afterwards."""
 
 import csv
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -161,3 +162,19 @@ def test_frames_of_a_surface_over_time_share_no_vertex():
     assert set(times.ravel()) == {4.0, 5.0}
     regions = np.concatenate([mesh.labels.max(axis=1) for mesh in meshes])
     np.testing.assert_array_equal(values[faces], np.repeat(regions[:, None], 3, axis=1))
+
+
+def test_a_movie_is_inspected_frame_by_frame_while_it_is_fitted(movie_dock, qtbot):
+    viewer, dock = movie_dock
+    inspection, seen = live_view_of(viewer).inspection, []
+    inspection.changed.connect(
+        lambda: seen.append(tuple(moment.iteration for moment in inspection.moments))
+    )
+    run(qtbot, dock)
+    # Each frame begins anew, and no iteration of the one before is left.
+    firsts = [now[0] for now in seen if now]
+    assert set(firsts) == {1}
+    assert sum(len(now) < len(before) for before, now in pairwise(seen)) >= FRAMES - 1
+    # Afterwards the time slider goes through the result.
+    assert not dock.inspect.slider.isEnabled()
+    assert inspection.moments == ()

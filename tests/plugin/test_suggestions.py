@@ -7,7 +7,13 @@ import tifffile
 from napari_deltamic.imaging import fetch, make_embryo, poisson_noise, render
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.optics import GaussianPSF
-from napari_deltamic.plugin.suggestions import suggest, suggested_marks, suggested_noise
+from napari_deltamic.plugin.suggestions import (
+    has_background,
+    middle,
+    suggest,
+    suggested_marks,
+    suggested_noise,
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +66,20 @@ def test_real_stacks(name, marks):
     except FileNotFoundError as error:
         pytest.skip(str(error))
     assert suggested_marks(tifffile.imread(file)) == marks
+
+
+def test_a_background_is_worth_solving_for_unless_the_dark_is_black(photons, nucleus):
+    assert has_background(photons)
+    assert has_background(poisson_noise(nucleus, 200.0, 1, 2.0))
+    assert has_background(-0.1 + nucleus)
+    black = nucleus - nucleus.min()
+    assert not has_background(np.where(black < 0.01 * black.max(), 0.0, black))
+
+
+def test_of_a_large_image_the_middle_is_looked_at():
+    shape = (100, 2000, 3000)
+    kept = middle(shape)
+    for part, size in zip(kept, shape, strict=True):
+        assert abs((part.start + part.stop) - size) <= 1
+    assert 2_000_000 < np.prod([part.stop - part.start for part in kept]) <= 4_100_000
+    assert middle((10, 20, 30)) == (slice(0, 10), slice(0, 20), slice(0, 30))

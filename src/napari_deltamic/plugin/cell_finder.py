@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_deltamic.mesh import TriangleMesh
 
 # In voxels: as far as the blur of what lies outside a stack reaches into it.
-_BEYOND = 5.0
+BEYOND = 5.0
 
 Markers = NDArray[np.float64] | None
 
@@ -78,4 +78,4 @@ def mesh_of_labels(
     """Return the surfaces of labels; those that the border cuts go on outside of the stack."""
     from napari_deltamic.mesh import seed_from_labels
 
-    return seed_from_labels(labels, spacing, origin, beyond=_BEYOND * np.asarray(spacing))
+    return seed_from_labels(labels, spacing, origin, beyond=BEYOND * np.asarray(spacing))

@@ -6,6 +6,13 @@ import atexit
 import logging
 from collections.abc import Callable
 from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_deltamic.optics import PSF
 
 _logger = logging.getLogger(__name__)
 _lock = Lock()
@@ -93,6 +100,23 @@ def _smallest_fit() -> None:
     image = render(mesh, psf, shape, spacing, membrane=1.0, interior=1.0)
     settings = FitSettings(label="both", stages=1, max_iterations=2)
     fit(ImageStack(image, spacing), mesh, psf, settings)
+
+
+def automatic_edge_length(
+    shape: tuple[int, int, int], spacing: NDArray[np.float64], make_psf: Callable[[], PSF]
+) -> float | None:
+    """Return the edge length in um that a fit takes by itself; None if there can be no fit.
+
+    Imports torch.
+    """
+    load_optics()
+    from napari_deltamic.fitting import stages
+
+    try:
+        return stages.automatic_edge_length(shape, spacing, make_psf())
+    except ValueError:
+        # Said when Fit is pressed, or in the PSF designer.
+        return None
 
 
 def device(backend: str) -> tuple[str, bool]:

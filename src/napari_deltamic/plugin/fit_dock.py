@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Surface
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QFormLayout,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -19,21 +20,29 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.automatic_edge import AutomaticEdge
 from napari_deltamic.plugin.background import BackgroundTask
+from napari_deltamic.plugin.edit_panel import EditPanel
+from napari_deltamic.plugin.fit_numbers import FitNumbers
 from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.image_chooser import ImageChooser
+from napari_deltamic.plugin.inspect_fold import InspectFold
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.loss_plot import LossPlot
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.movie_options import MovieOptions, movie_source
 from napari_deltamic.plugin.movie_worker import MovieWorker
+from napari_deltamic.plugin.preferences import follow
+from napari_deltamic.plugin.sessions.widgets import RestoreBar
 from napari_deltamic.plugin.settings_form import MAIN_FIELDS, SettingsForm
+from napari_deltamic.plugin.steering import FINE_STAGES, going_on
 from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deltamic.fitting import FitResult, FitState
+    from napari_deltamic.plugin.fit_worker import FitWorker
     from napari_deltamic.timelapse import TimelapseResult
 
 PLUGIN = "napari-deltamic"
@@ -43,7 +52,7 @@ MAIN_STEP_FIELDS = ("label", "noise")
 _STATUS = {
     Phase.PREPARING: "Preparing kernels (the first run on a computer takes up to a minute)...",
     Phase.RUNNING: "Fitting",
-    Phase.PAUSED: "Paused",
+    Phase.PAUSED: "Paused. Change the mesh, settings or optics, or just press Resume.",
     Phase.STOPPING: "Stopping...",
 }
 
@@ -77,7 +86,18 @@ class FitDock(Dock):
         self.status = MessageLabel()
         self.progress = QProgressBar()
         self.plot = LossPlot()
-        self.values = {name: QLabel("–") for name in ("Stage", "Iteration", "Loss")}
+        self.numbers = FitNumbers()
+        self.values = self.numbers.values
+        self.inspect = InspectFold(view.inspection)
+        self.edit = EditPanel(napari_viewer, view, self.mesh, self.image.source)
+        self.fine = QCheckBox("Fine stages only")
+        self.fine.setToolTip(
+            "Begin with the last two stages, for a mesh that is nearly right: the coarse ones "
+            "would blur it first"
+        )
+        self.fine.setChecked(True)
+        self._other_mesh: Surface | None = None
+        self._going_on = ""
         self._seed: Surface | None = None
         self._is_allowed = True
         self._lay_out()
@@ -94,6 +114,9 @@ class FitDock(Dock):
             self._on_phase(worker.phase)
 
     def _lay_out(self) -> None:
+        if not self.is_step:
+            self.restore_bar = RestoreBar(self._view)
+            self.content.addWidget(self.restore_bar)
         self.content.addWidget(self.image)
         form = QFormLayout()
         if self.is_step:
@@ -104,6 +127,7 @@ class FitDock(Dock):
             form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
             form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
         self.content.addLayout(form)
+        self.content.addWidget(self.fine)
         self.content.addWidget(self.movie)
         self.content.addWidget(self.form)
         buttons = QHBoxLayout()
@@ -122,14 +146,10 @@ class FitDock(Dock):
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(8)
         self.content.addWidget(self.progress)
-        numbers = QGridLayout()
-        for column, (name, label) in enumerate(self.values.items()):
-            title = QLabel(name)
-            title.setStyleSheet("color: #969696")
-            numbers.addWidget(title, 0, column)
-            numbers.addWidget(label, 1, column)
-        self.content.addLayout(numbers)
+        self.content.addWidget(self.numbers)
         self.content.addWidget(self.plot)
+        self.content.addWidget(self.inspect)
+        self.content.addWidget(self.edit)
         self.save_button.setToolTip("Mesh, measures, rendering and settings, into a folder")
         self.content.addWidget(self.save_button)
 
@@ -140,12 +160,20 @@ class FitDock(Dock):
         self.save_button.clicked.connect(self._choose_folder)
         self.image.changed.connect(self._show_psf)
         self.image.changed.connect(self._on_image)
-        self.form.fields["backend"].changed.connect(self._ask_for_device)
+        backend = self.form.fields["backend"]
+        backend.changed.connect(self._ask_for_device)
+        self._automatic = AutomaticEdge(self.form, self.image, self._session)
+        follow("backend", lambda value: setattr(backend, "value", value), self)
         # Only what the user chooses: the list also changes while a closing viewer drops its layers.
         self.mesh.activated.connect(self._show_seed)
+        self.mesh.activated.connect(self._take_other_mesh)
+        self.mesh.layer_changed.connect(self._enable)
         session = self._session
+        self.form.changed.connect(self._keep_settings)
+        session.taken_up.connect(self._show_settings)
         session.mesh_changed.connect(self._choose_mesh)
         session.psf_changed.connect(self._show_psf)
+        self._view.inspection.changed.connect(self._mark_moment)
         session.started.connect(self._on_started)
         session.phase_changed.connect(self._on_phase)
         session.advanced.connect(self._on_state)
@@ -158,38 +186,97 @@ class FitDock(Dock):
             source = self.image.source()
             if self.mesh.layer is None:
                 raise ValueError("choose a mesh: make one in the Seed mesh dock first")
+            self.edit.check_done()
             mesh = mesh_from_layer(self.mesh.layer)
-            self._session.settings = self.form.settings()
+            self._session.settings = settings = self.form.settings()
             if self.movie.is_wanted:
                 assert self.image.layer is not None
                 movie = movie_source(self.image.layer, tuple(self._viewer.dims.point))
                 self._session.start_movie(movie, mesh, self.movie.path, self.movie.goes_on)
             else:
-                self._session.start(source, mesh)
+                is_fine = self.fine.isChecked() and self._starts_from_fitted
+                first_stage = max(settings.stages - FINE_STAGES, 0) if is_fine else 0
+                self._session.start(source, mesh, first_stage)
         except (ValueError, RuntimeError) as error:
             self.status.say(str(error), warning=True)
             show_error(str(error))
             return
         self._seed = self.mesh.layer
 
+    def _show_settings(self) -> None:
+        self.form.show_settings(self._session.settings)
+
+    def _keep_settings(self) -> None:
+        # Numbers that do not go together are told of when Fit is pressed.
+        with suppress(ValueError):
+            self._session.settings = self.form.settings()
+
     def _pause_or_resume(self) -> None:
         worker = self._session.worker
-        if worker is not None and worker.phase is Phase.PAUSED:
-            self._session.resume()
-        else:
+        if worker is None or worker.phase is not Phase.PAUSED:
             self._session.pause()
+            return
+        try:
+            self._resume(worker)
+        except ValueError as error:
+            self.status.say(str(error), warning=True)
+            show_error(str(error))
+
+    def _resume(self, worker: FitWorker) -> None:
+        """Let the held fit go on, with what was changed meanwhile."""
+        session, other = self._session, self._other_mesh
+        self.edit.check_done()
+        if session.fitted is None:
+            # A movie goes on as it was.
+            session.resume()
+            return
+        changed = going_on(
+            session.fitted,
+            worker.latest,
+            self.form.settings(),
+            session.psf_for(session.fitted.source.placement),
+            session.corrected,
+            None if other is None else mesh_from_layer(other),
+        )
+        if changed is None:
+            session.resume()
+            return
+        self._going_on = changed.sentence
+        session.settings = changed.given.settings
+        session.go_on(changed.given)
+
+    def _take_other_mesh(self) -> None:
+        """Remember the mesh that is chosen while a fit is held."""
+        is_own = self.mesh.layer is None or self.mesh.layer == self._view.surface
+        self._other_mesh = self.mesh.layer if self._session.is_fitting and not is_own else None
+
+    @property
+    def _starts_from_fitted(self) -> bool:
+        return self.mesh.layer is not None and self.mesh.layer == self._view.surface
 
     def _on_started(self) -> None:
         self.plot.clear()
+        self._other_mesh, worker = None, self._session.worker
+        if worker is not None and worker.done_before:
+            self._show_curve(worker)
+            return
+        self._going_on = ""
         self._show_progress(0.0)
-        for label in self.values.values():
-            label.setText("–")
+        self.numbers.clear()
+
+    def _show_curve(self, worker: FitWorker) -> None:
+        self.plot.show_losses(worker.losses[:], worker.stage_starts[:])
+        self.plot.show_changes(worker.changes)
 
     def _on_phase(self, phase: Phase) -> None:
+        worker = self._session.worker
+        self.numbers.follow(None if worker is None or phase.is_over else worker.pace)
         if phase in _STATUS:
             text = _STATUS[phase]
             if phase is Phase.PREPARING and engine.is_ready():
                 text = "Reading the image..."
+            if phase in (Phase.PREPARING, Phase.RUNNING) and self._going_on:
+                text = self._going_on
             self.status.say(text)
         # A bar without end says that something happens whose length is unknown.
         self.progress.setRange(0, 0 if phase is Phase.PREPARING else 1000)
@@ -198,7 +285,7 @@ class FitDock(Dock):
     def _on_state(self, state: FitState) -> None:
         worker = self._session.worker
         if worker is not None:
-            self.plot.show_losses(worker.losses[:], worker.stage_starts[:])
+            self._show_curve(worker)
         if self._seed is not None and self._seed != self._view.surface:
             # It would hide the surface that is being fitted.
             self._seed.visible = False
@@ -211,6 +298,16 @@ class FitDock(Dock):
         self.values["Stage"].setText(stage)
         self.values["Iteration"].setText(str(state.iteration))
         self.values["Loss"].setText(f"{state.loss:.4g}")
+
+    def _mark_moment(self) -> None:
+        """Show in the plot which moment the view shows."""
+        inspection, worker = self._view.inspection, self._session.worker
+        shown, moments = inspection.shown, inspection.moments
+        if inspection.is_live or shown is None or worker is None or not moments:
+            self.plot.mark(None)
+        else:
+            # Of a movie, iterations are counted anew in each frame.
+            self.plot.mark(len(worker.losses) - moments[-1].iteration + shown.iteration)
 
     def _show_progress(self, part: float) -> None:
         # A bar that takes updates repaints at once, and with it Qt composes the whole window.
@@ -255,8 +352,12 @@ class FitDock(Dock):
         self.pause_button.setEnabled(phase in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED))
         self.pause_button.setText("Resume" if phase is Phase.PAUSED else "Pause")
         self.stop_button.setEnabled(fitting and phase is not Phase.STOPPING)
-        for widget in (self.image, self.mesh, self.movie, self.form):
+        is_held = phase is Phase.PAUSED and not isinstance(worker, MovieWorker)
+        for widget in (self.image, self.movie):
             widget.setEnabled(not fitting)
+        for widget in (self.mesh, self.form):
+            widget.setEnabled(not fitting or is_held)
+        self.fine.setVisible(self._starts_from_fitted and not fitting)
         has_result = session.result is not None or session.movie_result is not None
         self.save_button.setEnabled(has_result and not fitting and not self._saving.is_busy)
 
@@ -314,7 +415,7 @@ class FitDock(Dock):
     def save_to(self, folder: Path) -> None:
         """Write the last result into a folder, in the background."""
         result, placement = self._session.result, self._session.result_placement
-        movie_result, settings = self._session.movie_result, self._session.settings
+        movie_result, worker = self._session.movie_result, self._session.worker
         if placement is None:
             show_error("there is no result yet; run a fit first")
             return
@@ -323,7 +424,8 @@ class FitDock(Dock):
             from napari_deltamic.plugin.saving import save_movie, save_result
 
             if movie_result is not None:
-                return save_movie(movie_result, settings, folder)
+                assert worker is not None
+                return save_movie(movie_result, worker.settings, folder)
             assert result is not None
             return save_result(result, placement, folder)
 

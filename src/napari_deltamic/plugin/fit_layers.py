@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.plugin.fit_colours import face_colours
 from napari_deltamic.plugin.mesh_layers import (
+    SplitSurface,
     mesh_metadata,
-    split_by_region,
+    region_values,
+    set_stand_in,
+    split_by_interface,
     surface_data,
     surface_options,
 )
 from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.preview import IS_RENDERING, Preview
+from napari_deltamic.plugin.region_colours import CONTRAST_LIMITS, region_colormap
+from napari_deltamic.plugin.residual_layer import ResidualLayer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer, Surface
     from napari.viewer import Viewer
 
     from napari_deltamic.mesh import TriangleMesh
+    from napari_deltamic.plugin.colourings import Colouring
+    from napari_deltamic.plugin.fit_region import FitRegion
     from napari_deltamic.plugin.spatial import Placement, StackSource
 
 MESH_LAYER = "Fitted mesh"
@@ -35,17 +44,22 @@ class FitLayers:
     ----------
     outline
         Where the slider cuts the mesh.
+    residual
+        What the rendering leaves unexplained.
     """
 
     def __init__(self, viewer: Viewer) -> None:
         self.outline = Outline(viewer)
+        self.residual = ResidualLayer(viewer)
         self._viewer = viewer
-        self._source: StackSource | None = None
+        self._source: StackSource | FitRegion | None = None
         self._surface: Surface | None = None
         self._seed: Surface | None = None
         self._covered: dict[str, Surface] = {}
         self._faces: NDArray[np.int64] | None = None
-        self._vertex_of: NDArray[np.int64] | None = None
+        self._split: SplitSurface | None = None
+        self._colouring: Colouring | None = None
+        self._stand_in: TriangleMesh | None = None
         self._shading = "smooth"
         self._rendering: Image | None = None
         self._bins: tuple[int, int, int] | None = None
@@ -53,6 +67,7 @@ class FitLayers:
     def close(self) -> None:
         """Let go of the viewer."""
         self.outline.close()
+        self.residual.close()
         self._surface = self._seed = self._rendering = None
         self._covered.clear()
         del self._viewer
@@ -62,7 +77,11 @@ class FitLayers:
         """The layer of the fitted mesh, once there is one."""
         return self._surface
 
-    def begin(self, source: StackSource) -> None:
+    def forget(self) -> None:
+        """Leave the layers to the user; what is shown next gets layers of its own."""
+        self._surface = self._rendering = None
+
+    def begin(self, source: StackSource | FitRegion) -> None:
         """Get ready for a fit; layers that are missing are added when there is something to show.
 
         So a fit that fails at its start leaves none behind. To take them away again would be no
@@ -110,24 +129,40 @@ class FitLayers:
             if surface is not None:
                 surface.visible = self._viewer.dims.ndisplay == 3 and surface not in covered
 
-    def show_mesh(self, mesh: TriangleMesh) -> None:
-        """Show a mesh in its layer and as an outline."""
-        self.show_surface(mesh)
-        self.show_outline(mesh)
+    def show_mesh(self, mesh: TriangleMesh, colouring: Colouring | None = None) -> None:
+        """Show a mesh in its layer and as an outline; see :meth:`show_surface`."""
+        self.show_surface(mesh, colouring)
+        self.show_outline(mesh, colouring)
 
-    def show_surface(self, mesh: TriangleMesh) -> None:
-        """Show a mesh in its layer."""
+    def show_surface(self, mesh: TriangleMesh, colouring: Colouring | None = None) -> None:
+        """Show a mesh in its layer.
+
+        Parameters
+        ----------
+        mesh
+            The mesh.
+        colouring
+            Colours of its vertices, split by interface; those of the regions if None.
+        """
         surface, is_first = self._surface, self._faces is None
         is_there = surface is not None and surface in self._viewer.layers
         if self._faces is None or not np.array_equal(mesh.faces, self._faces):
-            self._faces, self._vertex_of = None, split_by_region(mesh).vertex_of
+            self._faces, self._split = None, split_by_interface(mesh)
+        split = self._split
+        assert split is not None
         if surface is None or not is_there:
             self._add_surface(mesh)
-        elif self._faces is not None:
-            surface.vertices = mesh.vertices[self._vertex_of].astype(np.float32)
+            self._colouring = None
+        elif self._faces is not None and colouring is None and self._colouring is None:
+            surface.vertices = mesh.vertices[split.vertex_of].astype(np.float32)
         else:
-            surface.data = surface_data(mesh)
-            surface.metadata = {**surface.metadata, **mesh_metadata(mesh)}
+            values = region_values(mesh, split) if colouring is None else colouring.values
+            vertices = mesh.vertices[split.vertex_of].astype(np.float32)
+            surface.data = vertices, split.faces, values
+            self._set_colours(surface, colouring)
+            if self._faces is None:
+                surface.metadata = {**surface.metadata, **mesh_metadata(mesh)}
+                set_stand_in(surface, self._stand_in)
             if is_first:
                 _place(surface, self._stack.placement.layer_options())
         if is_first:
@@ -135,16 +170,47 @@ class FitLayers:
             self.turn()
         self._faces = mesh.faces
 
-    def show_outline(self, mesh: TriangleMesh) -> None:
-        """Show where the slider cuts a mesh."""
-        self.outline.show(mesh, self._stack.placement)
+    def _set_colours(self, surface: Surface, colouring: Colouring | None) -> None:
+        before, self._colouring = self._colouring, colouring
+        if colouring is None and before is not None:
+            surface.colormap, surface.contrast_limits = region_colormap(), CONTRAST_LIMITS
+        elif colouring is not None:
+            if before is None or before.colormap is not colouring.colormap:
+                surface.colormap = colouring.colormap
+            if before is None or before.limits != colouring.limits:
+                surface.contrast_limits_range = surface.contrast_limits = colouring.limits
+
+    @property
+    def placement(self) -> Placement:
+        """Where the stack of the fit lies."""
+        return self._stack.placement
+
+    def stand_in(self, mesh: TriangleMesh | None) -> None:
+        """Say which mesh is fitted next, measured or saved while an earlier one is shown."""
+        self._stand_in = mesh
+        if self._surface is not None and self._surface in self._viewer.layers:
+            set_stand_in(self._surface, mesh)
+
+    def keep(self, mesh: TriangleMesh, name: str) -> None:
+        """Add a layer of its own for a mesh of the fit."""
+        active = self._viewer.layers.selection.active
+        options = surface_options(mesh) | self._stack.placement.layer_options()
+        self._viewer.add_surface(surface_data(mesh), name=name, visible=False, **options)
+        self._viewer.layers.selection.active = active
+
+    def show_outline(self, mesh: TriangleMesh, colouring: Colouring | None = None) -> None:
+        """Show where the slider cuts the mesh that its layer shows."""
+        split = self._split
+        if colouring is None or split is None:
+            self.outline.show(mesh, self._stack.placement)
+        else:
+            colours = partial(face_colours, colouring, split)
+            self.outline.show(mesh, self._stack.placement, colours=colours)
 
     def show_preview(self, preview: Preview) -> None:
         """Show a rendering where it lies."""
-        placement, bins = self._stack.placement, np.array(preview.bins)
-        options = placement.layer_options(
-            placement.spacing * bins, placement.origin + placement.spacing * (bins - 1) / 2
-        )
+        placement = self._stack.placement
+        options = placement.layer_options(*preview.place(placement))
         rendering = self._rendering
         if rendering is None or rendering not in self._viewer.layers:
             self._add_rendering(preview.image, options)
@@ -156,9 +222,10 @@ class FitLayers:
                 rendering.contrast_limits = self._contrast_limits(preview.image)
                 rendering.visible = True
         self._bins = preview.bins
+        self.residual.show(preview, placement)
 
     @property
-    def _stack(self) -> StackSource:
+    def _stack(self) -> StackSource | FitRegion:
         assert self._source is not None
         return self._source
 

@@ -20,6 +20,7 @@ from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.measures_dock import CELLS, MeasuresDock
 from napari_deltamic.plugin.optics_step import OpticsStep
 from napari_deltamic.plugin.seed_dock import IMAGE, MEMBRANES, SeedDock
+from napari_deltamic.plugin.sessions.widgets import RestoreBar, SessionRow
 from napari_deltamic.plugin.widgets import Dock
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class GuideDock(Dock):
 
     Attributes
     ----------
+    sessions, restore_bar
+        What is above the steps.
     steps
         By title.
     image, seed, optics, fit
@@ -59,6 +62,9 @@ class GuideDock(Dock):
         self._viewer, self._session = napari_viewer, view.session
         self._stage = self._stages = 0
         self._seeded: Image | None = None
+        self.sessions, self.restore_bar = SessionRow(view), RestoreBar(view)
+        self.content.addWidget(self.sessions)
+        self.content.addWidget(self.restore_bar)
         self.steps = {
             title: GuideStep(number, title, tip)
             for number, (title, tip) in enumerate(_TITLES.items(), start=1)
@@ -99,6 +105,7 @@ class GuideDock(Dock):
         self.fit.status.said.connect(self._refresh)
         # A mesh that the user chooses there will do as a seed.
         self.fit.mesh.activated.connect(self._on_mesh_chosen)
+        session.taken_up.connect(self._on_taken_up)
         session.mesh_changed.connect(self._on_seed)
         session.psf_changed.connect(self._refresh)
         session.started.connect(self._on_started)
@@ -144,10 +151,15 @@ class GuideDock(Dock):
         """Set what follows from the image."""
         marks, noise = self.image.chosen_marks, self.image.noise
         if marks is not None:
+            self._session.marks = marks
             self.seed.method.setCurrentText(_METHODS[marks])
             self.fit.form.fields["label"].value = marks
         if noise is not None:
             self.fit.form.fields["noise"].value = noise
+            self.fit.form.fields["fit_background"].value = self.image.has_background
+
+    def _on_taken_up(self) -> None:
+        self.image.recall(self._session.marks)
 
     def _on_mesh_chosen(self) -> None:
         if self.fit.mesh.layer is not None:
@@ -228,6 +240,7 @@ class GuideDock(Dock):
             stage=self._stage,
             stages=self._stages,
             progress=worker.progress if worker is not None else 0.0,
+            seconds_left=worker.pace.seconds_left if worker is not None else None,
             said=status.text(),
             warns=status.is_warning,
             loss=None if result is None else result.loss_history[-1],

@@ -18,13 +18,20 @@ from napari_deltamic.plugin.guide_words import Standing, StepState
 
 _BADGE = 22
 # Half transparent, so that they suit dark and light themes.
-_FRAME = "GuideStep { background: rgba(128, 128, 128, 36); border-radius: 4px; }"
+_PLAIN = (".QWidget", "QLabel", "QCheckBox", "QCollapsible", "QStackedWidget", "QGraphicsView")
+_FRAME = (
+    "GuideStep { background: rgba(128, 128, 128, 36); border-radius: 4px; }"
+    + ", ".join(f"GuideStep {kind}" for kind in _PLAIN)
+    # They would show as patches in the colour of the window.
+    + "{ background: transparent; }"
+)
 _CLEAR = "background: transparent;"
 _TITLE = "QToolButton { background: transparent; border: none; font-weight: bold; padding: 0; }"
 _MAIN_BUTTON = (
     "QPushButton { background: #2468a8; color: white; font-weight: bold; }"
     "QPushButton:hover { background: #2f7cc4; }"
     "QPushButton:pressed { background: #1b5288; }"
+    "QPushButton:focus { border: 2px solid #a9d6ff; }"
     "QPushButton:disabled { background: rgba(128, 128, 128, 60); color: #8c8c8c; }"
 )
 
@@ -67,6 +74,7 @@ class GuideStep(QFrame):
     def _lay_out(self, title: str, tip: str) -> None:
         self.header.setText(title)
         self.header.setToolTip(f"{tip}. Click to open or fold this step.")
+        self.header.setAccessibleName(f"Step {self._number}: {title}")
         self.header.setCheckable(True)
         self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.header.setStyleSheet(_TITLE)
@@ -108,6 +116,7 @@ class GuideStep(QFrame):
         )
         self.badge.setToolTip(state.sentence)
         self.sentence.setText(state.sentence)
+        self.header.setAccessibleDescription(state.sentence)
 
     def _on_toggled(self, is_open: bool) -> None:
         self.header.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.plugin.pace import about
 from napari_deltamic.plugin.suggestions import Marks, Noise
 from napari_deltamic.plugin.widgets import count_of
 
@@ -59,6 +60,8 @@ class ImageFacts:
         Whether the user went on with it.
     name, shape
         Of the stack.
+    frame
+        Which frame or channel it is, as a sentence; "" if there is but one.
     """
 
     problem: str = ""
@@ -70,6 +73,7 @@ class ImageFacts:
     is_accepted: bool = False
     name: str = ""
     shape: tuple[int, ...] = ()
+    frame: str = ""
 
     @property
     def is_ready(self) -> bool:
@@ -101,7 +105,8 @@ def image_state(facts: ImageFacts) -> StepState:
     size = " × ".join(map(str, facts.shape))
     seen = _MARKED[facts.marks] + (f", {_NOISE[facts.noise]}" if facts.noise else "")
     if facts.is_accepted:
-        return StepState(Standing.DONE, f"{facts.name}: {size} voxels, {seen}.")
+        sentence = f"{facts.name}: {size} voxels, {seen}. {facts.frame}"
+        return StepState(Standing.DONE, sentence.rstrip())
     return StepState(
         Standing.READY,
         f"It seems to show {seen}. If that and the voxel size are right, press Use this image.",
@@ -161,6 +166,8 @@ class FitFacts:
         Of the fit that runs; None if none does.
     stage, stages, progress
         How far it is.
+    seconds_left
+        How long it may still take; None if that cannot be told.
     said, warns
         What the fit's own widgets said last, and whether that is a complaint.
     loss
@@ -174,6 +181,7 @@ class FitFacts:
     stage: int = 0
     stages: int = 0
     progress: float = 0.0
+    seconds_left: float | None = None
     said: str = ""
     warns: bool = False
     loss: float | None = None
@@ -184,9 +192,11 @@ def fit_state(facts: FitFacts) -> StepState:
     """Return how the fourth step stands."""
     if facts.phase is not None:
         if facts.phase is Phase.RUNNING and facts.stages:
+            left = "" if facts.seconds_left is None else f", {about(facts.seconds_left)} left"
             return StepState(
                 Standing.BUSY,
-                f"Fitting: stage {facts.stage} of {facts.stages}, {facts.progress:.0%} done.",
+                f"{facts.said or 'Fitting'}: stage {facts.stage} of {facts.stages}, "
+                f"{facts.progress:.0%} done{left}.",
             )
         return StepState(Standing.BUSY, facts.said)
     if facts.warns:

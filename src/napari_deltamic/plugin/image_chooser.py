@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
@@ -10,16 +10,24 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from napari_deltamic.imaging.reading import stack_info
-from napari_deltamic.plugin.spatial import StackSource, stack_source
+from napari_deltamic.plugin.frames import (
+    axis_kinds,
+    channel_axis,
+    channel_layers,
+    check_planes,
+    file_facts,
+    frame_words,
+)
+from napari_deltamic.plugin.spatial import StackSource, frame_index, stack_source
 from napari_deltamic.plugin.widgets import LayerChooser, MessageLabel
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_deltamic.imaging.reading import StackInfo
     from napari_deltamic.plugin.session import Session
 
-_TIFF = (".tif", ".tiff")
+_COLOURS = ("green", "magenta", "cyan", "yellow", "gray")
 
 
 class ImageChooser(QWidget):
@@ -36,14 +44,21 @@ class ImageChooser(QWidget):
         self.message = MessageLabel()
         self.voxel_size = VoxelSizeEditor()
         self.voxel_size.applied.connect(self._apply_voxel_size)
+        self.split = QPushButton("Split channels")
+        self.split.setToolTip("Add each channel as a layer of its own, with the file's voxel size")
+        self.split.clicked.connect(self._split_channels)
+        self.split.hide()
+        self._index: tuple[int, ...] = ()
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Image", self.chooser)
         # Over the whole width, of which they need much.
         form.addRow(self.message)
         form.addRow(self.voxel_size)
+        form.addRow(self.split)
         self.chooser.layer_changed.connect(self._on_chosen)
         session.image_changed.connect(self._follow)
+        viewer.dims.events.current_step.connect(self._on_slider)
         self._follow(session.image_name)
         self._on_chosen()
 
@@ -62,6 +77,7 @@ class ImageChooser(QWidget):
         """
         if self.layer is None:
             raise ValueError("choose an image: open a 3D stack in napari first")
+        check_planes(self.layer, self._file_facts(self.layer))
         return stack_source(self.layer, tuple(self._viewer.dims.point))
 
     def _follow(self, name: str) -> None:
@@ -77,25 +93,73 @@ class ImageChooser(QWidget):
     def describe(self) -> None:
         """Say what the chosen layer is, or what is wrong with it."""
         self.voxel_size.hide()
+        self.split.hide()
+        self._index = ()
         if self.layer is None:
             self.message.say("")
             return
+        facts = self._file_facts(self.layer)
+        self.split.setVisible(channel_axis(self.layer, facts) is not None)
         try:
             source = self.source()
         except ValueError as error:
             self.message.say(str(error), warning=True)
             return
+        self._index = source.index
         size = " × ".join(str(n) for n in source.shape)
         step = " × ".join(f"{s:.4g}" for s in source.placement.spacing)
         if source.placement.is_known:
-            self.message.say(f"{size} voxels of {step} µm (z, y, x)")
+            self.message.say(f"{size} voxels of {step} µm (z, y, x). {self.frame}".rstrip(". "))
             return
-        stated = _stated_by_file(self.layer)
+        stated = None if facts is None else facts.spacing
         origin = "The file says" if stated else "Enter it here"
         self.message.say(
-            f"{size} voxels. The layer has no voxel size: 1 µm is taken. {origin}:", warning=True
+            f"{size} voxels. {self.frame} The layer has no voxel size: 1 µm is taken. {origin}:",
+            warning=True,
         )
         self.voxel_size.offer(stated or (1.0, 1.0, 1.0))
+
+    @property
+    def frame(self) -> str:
+        """Which frame or channel the sliders choose, as a sentence; "" for a plain stack."""
+        layer = self.layer
+        if layer is None or not self._index:
+            return ""
+        sizes = layer.data.shape[: len(self._index)]
+        return frame_words(self._index, sizes, axis_kinds(layer, self._file_facts(layer)))
+
+    def _on_slider(self) -> None:
+        layer = self.layer
+        if layer is None or not self._index:
+            return
+        if frame_index(layer, tuple(self._viewer.dims.point)) != self._index:
+            self.describe()
+            self.changed.emit()
+
+    def _file_facts(self, layer: Image) -> StackInfo | None:
+        try:
+            return file_facts(layer)
+        except (OSError, ValueError) as error:
+            show_error(str(error))
+            return None
+
+    def _split_channels(self) -> None:
+        layer = self.layer
+        if layer is None:
+            return
+        facts = self._file_facts(layer)
+        axis = channel_axis(layer, facts)
+        if facts is None or axis is None:
+            return
+        parts = [
+            self._viewer.add_image(data, colormap=colour, blending="additive", **options)
+            for (data, options), colour in zip(
+                channel_layers(layer, axis, facts.spacing), cycle(_COLOURS), strict=False
+            )
+        ]
+        layer.visible = False
+        self.chooser.choose(parts[0])
+        self._viewer.reset_view()
 
     def _apply_voxel_size(self, size: tuple[float, float, float]) -> None:
         layer = self.layer
@@ -128,7 +192,10 @@ class VoxelSizeEditor(QWidget):
             field.setRange(0.0001, 1000.0)
             field.setDecimals(4)
             field.setToolTip(f"Voxel size along {axis} in µm")
-            layout.addWidget(QLabel(axis))
+            field.setAccessibleName(f"Voxel size along {axis} in micrometres")
+            label = QLabel(axis)
+            label.setBuddy(field)
+            layout.addWidget(label)
             layout.addWidget(field, stretch=1)
             self.fields.append(field)
         self.button = QPushButton("Apply")
@@ -145,15 +212,3 @@ class VoxelSizeEditor(QWidget):
 
     def _apply(self) -> None:
         self.applied.emit(tuple(field.value() for field in self.fields))
-
-
-def _stated_by_file(layer: Image) -> tuple[float, float, float] | None:
-    """Return the voxel size that the layer's file states; napari's own reader leaves it out."""
-    path = layer.source.path
-    if not path or not str(path).lower().endswith(_TIFF) or not os.path.isfile(path):
-        return None
-    try:
-        return stack_info(path).spacing
-    except (OSError, ValueError) as error:
-        show_error(str(error))
-        return None

@@ -12,7 +12,7 @@ from napari_deltamic.plugin.guide_words import MARKS_WORDS, ImageFacts
 from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.session import Session
 from napari_deltamic.plugin.spatial import Placement, StackSource
-from napari_deltamic.plugin.suggestions import Marks, Noise, Suggestion, suggest
+from napari_deltamic.plugin.suggestions import Marks, Noise, Suggestion, middle, suggest
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -26,6 +26,8 @@ class ImageStep(QWidget):
     ----------
     noise
         What was found; None while it is not known.
+    has_background
+        Whether there seems to be one to solve for.
     """
 
     changed = Signal()
@@ -38,8 +40,10 @@ class ImageStep(QWidget):
         super().__init__()
         self._task = BackgroundTask(self)
         self._looked_at: Any = None
+        self._recalled: Any = None
         self._is_accepted = False
         self.noise: Noise | None = None
+        self.has_background = True
         self.image = ImageChooser(viewer, session)
         self.marks = QComboBox()
         self.button = QPushButton("Use this image")
@@ -83,6 +87,11 @@ class ImageStep(QWidget):
         """Say what the dye marks."""
         self.marks.setCurrentIndex(-1 if marks is None else list(MARKS_WORDS).index(marks))
 
+    def recall(self, marks: Marks | None) -> None:
+        """Take what was said of the image in a saved session; what it looks like says no more."""
+        self._recalled, self._is_accepted = self.layer, True
+        self.choose_marks(marks)
+
     def accept(self) -> None:
         """Take the image as confirmed, because the user went on with it."""
         self._is_accepted = True
@@ -105,6 +114,7 @@ class ImageStep(QWidget):
             is_accepted=self._is_accepted,
             name=source.name,
             shape=source.shape,
+            frame=self.image.frame,
         )
 
     def _source(self) -> StackSource | str:
@@ -136,14 +146,22 @@ class ImageStep(QWidget):
                 if isinstance(again, StackSource):
                     self._look(again)
                 return
-            self.noise = found.noise
+            self.noise, self.has_background = found.noise, found.has_background
+            if layer == self._recalled:
+                self.changed.emit()
+                return
             # The user may have said it sooner.
             if self.chosen_marks is None and found.marks is not None:
                 self.choose_marks(found.marks)
             else:
                 self._on_marks()
 
-        self._task.run(lambda: suggest(source.data), take)
+        def look() -> Suggestion:
+            # Of an image on disk no more is read than is looked at.
+            z, y, x = middle(source.shape)
+            return suggest(source.read((z, y, x)))
+
+        self._task.run(look, take)
 
     def _on_marks(self) -> None:
         self.looked.emit()

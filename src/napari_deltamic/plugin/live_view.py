@@ -10,13 +10,19 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.plugin.fit_colours import REGION
 from napari_deltamic.plugin.fit_layers import FitLayers
 from napari_deltamic.plugin.fit_worker import THREAD_NAME, Phase
+from napari_deltamic.plugin.inspection import Inspection
 from napari_deltamic.plugin.measure_layers import MeasureLayers
 from napari_deltamic.plugin.movie_layers import MovieLayers
 from napari_deltamic.plugin.movie_worker import MovieWorker
-from napari_deltamic.plugin.preview import PREVIEW_VOXELS_2D, PREVIEW_VOXELS_3D, Preview
+from napari_deltamic.plugin.preferences import preferences
+from napari_deltamic.plugin.preview import PREVIEW_VOXELS_2D, PREVIEW_VOXELS_3D
 from napari_deltamic.plugin.session import Session
+from napari_deltamic.plugin.sessions.actions import SessionActions
+from napari_deltamic.plugin.sessions.fit_autosave import FitAutosave
 
 if TYPE_CHECKING:
     from napari.layers import Surface
@@ -24,10 +30,10 @@ if TYPE_CHECKING:
 
     from napari_deltamic.fitting import FitResult, FitState
     from napari_deltamic.mesh import TriangleMesh
-    from napari_deltamic.plugin.spatial import Placement
+    from napari_deltamic.plugin.history import Moment
+    from napari_deltamic.plugin.spatial import Placement, StackSource
     from napari_deltamic.timelapse import TimelapseResult
 
-UPDATES_PER_SECOND = 15
 EXIT_SECONDS = 10.0
 
 _views: dict[int, LiveView] = {}
@@ -49,7 +55,12 @@ class LiveView(QObject):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self.session = Session()
+        self.session.preferences = preferences
+        self.session.settings = FitSettings(backend=preferences().backend)
+        self._autosave = FitAutosave(viewer, self)
+        self.actions = SessionActions(viewer, self)
         self._layers = FitLayers(viewer)
+        self.inspection = Inspection(self._layers)
         self.measures = MeasureLayers(viewer, self._layers.cover)
         self._movie_layers = MovieLayers(viewer, self._layers.outline)
         self._viewer = viewer
@@ -58,15 +69,16 @@ class LiveView(QObject):
         self._window: QWidget | None = None
         self._window_is_closing = False
         self._timer = QTimer(self)
-        self._timer.setInterval(1000 // UPDATES_PER_SECOND)
         self._timer.timeout.connect(self._tick)
         self.session.started.connect(self._on_started)
         self.session.phase_changed.connect(self._on_phase)
         self.session.advanced.connect(self._on_state)
-        self.session.previewed.connect(self._layers.show_preview)
+        self.session.previewed.connect(self.inspection.preview)
         self.session.finished.connect(self._on_finished)
         self.session.movie_finished.connect(self._on_movie_finished)
         self.session.failed.connect(self._on_failed)
+        self.inspection.chosen.connect(self._on_inspected)
+        self.measures.came_forward.connect(self.inspection.give_way)
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         application = QCoreApplication.instance()
         if application is not None:
@@ -76,6 +88,15 @@ class LiveView(QObject):
     def surface(self) -> Surface | None:
         """The layer of the fitted mesh, once there is one."""
         return self._layers.surface
+
+    def make_room(self, source: StackSource, past: tuple[Moment, ...] = ()) -> None:
+        """Have what comes next drawn into layers of its own; those that are there stay."""
+        self.measures.hide()
+        self._movie_layers.forget()
+        self._layers.cover("movie", None)
+        self._layers.forget()
+        self._layers.begin(source)
+        self.inspection.begin(None, past)
 
     def show_seed(self, seed: Surface, mesh: TriangleMesh, placement: Placement) -> None:
         """Show what a fit may start from: an outline in 2D, the layer itself in 3D."""
@@ -107,7 +128,9 @@ class LiveView(QObject):
         self._timer.stop()
         self._outline_due = None
         self.session.close()
+        self._autosave.end()
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+        self.inspection.close()
         self.measures.close()
         self._movie_layers.close()
         self._layers.close()
@@ -138,6 +161,8 @@ class LiveView(QObject):
         self._movie_layers.forget()
         self._layers.cover("movie", None)
         self._layers.begin(source)
+        self.inspection.begin(worker)
+        self._timer.setInterval(1000 // preferences().updates_per_second)
         self._timer.start()
 
     def _on_phase(self, phase: Phase) -> None:
@@ -151,6 +176,11 @@ class LiveView(QObject):
         self._layers.turn()
         self._movie_layers.turn()
 
+    def _on_inspected(self) -> None:
+        # The fitted mesh comes before what was measured of it, as long as that is looked at.
+        plain = self.inspection.is_live and self.inspection.name == REGION
+        self.measures.set_aside(not plain)
+
     def _limit_previews(self) -> None:
         if self.session.worker is not None:
             self.session.worker.preview_voxels = (
@@ -161,18 +191,17 @@ class LiveView(QObject):
         worker = self.session.worker
         if isinstance(worker, MovieWorker):
             self._movie_layers.go_to(worker.movie, worker.frame)
-        if state.iteration == 1:
+        is_first = worker is not None and state.iteration == worker.done_before + 1
+        if is_first:
             # A layer at a time, since adding one is slow in napari; the worker waits meanwhile.
             self._outline_due = state.mesh
             self._layers.show_surface(state.mesh)
-        else:
-            self._layers.show_mesh(state.mesh)
+        self.inspection.advance(state, show=not is_first)
 
     def _on_finished(self, result: FitResult | None) -> None:
         if result is None:
             return
-        self._layers.show_mesh(result.mesh)
-        self._layers.show_preview(Preview(result.image, (1, 1, 1)))
+        self.inspection.finish(result)
         self._layers.end()
         for warning in result.warnings:
             show_warning(warning)
@@ -180,6 +209,7 @@ class LiveView(QObject):
     def _on_movie_finished(self, result: TimelapseResult) -> None:
         movie = self.session.movie
         assert movie is not None
+        self.inspection.end()
         self._layers.show_mesh(result.meshes[-1])
         self._layers.end()
         self._movie_layers.show(result, movie)

@@ -39,6 +39,8 @@ class MeasureLayers:
 
     picked = Signal(int, int)
     """Emits region and interface (an index, or -1) under a click; 0 and -1 beside the mesh."""
+    came_forward = Signal()
+    """Emits that something was to be shown here, though the layers were set aside."""
 
     def __init__(self, viewer: Viewer, cover: Callable[[str, Surface | None], None]) -> None:
         self._viewer = viewer
@@ -53,6 +55,7 @@ class MeasureLayers:
         self._placement: Placement | None = None
         self._separation = 0.0
         self.is_closed = False
+        self._is_aside = False
         self._chosen = np.empty(0, dtype=np.int64)
         self._chosen_lines: tuple[int, ...] = ()
         viewer.mouse_drag_callbacks.append(self._on_press)
@@ -74,6 +77,7 @@ class MeasureLayers:
 
     def show(self, measured: MeasuredMesh, placement: Placement, source: Surface) -> None:
         """Show a measured mesh in place of the layer that it was taken from."""
+        self._come_forward()
         self._measured, self._placement, self._source = measured, placement, source
         values = colour_values(measured.surfaces.vertex_regions)
         vertices = measured.surfaces.vertices(self._separation)
@@ -93,14 +97,28 @@ class MeasureLayers:
     def hide(self) -> None:
         """Show nothing until :meth:`show`, and give way to the layer that was covered."""
         self._measured = self._source = None
+        self._is_aside = False
         self._outline.hide()
         self._cover("measures", None)
         for layer in (self._surface, self._selected):
             if self._is_there(layer):
                 layer.visible = False  # type: ignore[union-attr]
 
+    def set_aside(self, aside: bool) -> None:
+        """Give way to the layer that was measured, or take its place again."""
+        if self._measured is not None and aside != self._is_aside:
+            self._is_aside = aside
+            self._cover("measures", None if aside else self._source)
+            self._turn()
+
+    def _come_forward(self) -> None:
+        if self._is_aside:
+            self.set_aside(False)
+            self.came_forward.emit()
+
     def colour(self, colouring: Colouring) -> None:
         """Colour the cells."""
+        self._come_forward()
         if self._is_there(self._surface):
             assert self._surface is not None
             self._surface.vertex_values = colouring.values
@@ -109,6 +127,7 @@ class MeasureLayers:
 
     def separate(self, separation: float) -> None:
         """Move the cells apart by so many of their distances from the middle."""
+        self._come_forward()
         self._separation = separation
         if self._measured is not None and self._is_there(self._surface):
             assert self._surface is not None
@@ -125,6 +144,8 @@ class MeasureLayers:
         lines
             Regions; the lines along which just these meet are drawn in 3D instead of the faces.
         """
+        if len(faces):
+            self._come_forward()
         self._chosen, self._chosen_lines = faces, lines
         measured, placement = self._measured, self._placement
         if measured is None or placement is None or len(faces) == 0:
@@ -187,7 +208,7 @@ class MeasureLayers:
     def _turn(self) -> None:
         if self._measured is None:
             return
-        is_solid = self._viewer.dims.ndisplay == 3
+        is_solid = self._viewer.dims.ndisplay == 3 and not self._is_aside
         if is_solid and self._is_there(self._source):
             self._source.visible = False  # type: ignore[union-attr]
         if self._is_there(self._surface):
@@ -200,6 +221,8 @@ class MeasureLayers:
         """Pick what is clicked, unless the click is a drag or for a drawing tool."""
         active = viewer.layers.selection.active
         drawing = active is not None and str(active.mode) != "pan_zoom"
+        if self._is_aside:
+            return
         if event.button != _LEFT_BUTTON or event.modifiers or drawing or self._measured is None:
             return
         yield

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari.layers import Surface
 
 METADATA_KEY = "napari_deltamic"
+_STAND_IN = "stand_in"
 
 
 class SplitSurface(NamedTuple):
@@ -39,9 +40,9 @@ def split_surface(faces: NDArray[np.int64], keys: NDArray[np.int64]) -> SplitSur
     return SplitSurface(pairs // stride, inverse.reshape(-1, 3).astype(np.int64))
 
 
-def split_by_region(mesh: TriangleMesh) -> SplitSurface:
-    """Return the faces split between the regions that they are coloured by; see region_values."""
-    return split_surface(mesh.faces, mesh.labels.max(axis=1, initial=0))
+def split_by_interface(mesh: TriangleMesh) -> SplitSurface:
+    """Return the faces split between the interfaces, so that each can have its own colour."""
+    return split_surface(mesh.faces, mesh.face_interfaces)
 
 
 def region_values(mesh: TriangleMesh, split: SplitSurface) -> NDArray[np.float32]:
@@ -55,7 +56,7 @@ def surface_data(
     mesh: TriangleMesh,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Return the data of a Surface layer: vertices in um, faces, and the regions as values."""
-    split = split_by_region(mesh)
+    split = split_by_interface(mesh)
     vertices = mesh.vertices[split.vertex_of].astype(np.float32)
     return vertices, split.faces, region_values(mesh, split)
 
@@ -72,12 +73,29 @@ def surface_options(mesh: TriangleMesh) -> dict[str, Any]:
 
 def mesh_metadata(mesh: TriangleMesh) -> dict[str, Any]:
     """Return the layer metadata from which :func:`mesh_from_layer` gets the mesh back."""
-    return {METADATA_KEY: {"labels": mesh.labels, "vertex_of": split_by_region(mesh).vertex_of}}
+    return {METADATA_KEY: {"labels": mesh.labels, "vertex_of": split_by_interface(mesh).vertex_of}}
+
+
+def set_stand_in(layer: Surface, mesh: TriangleMesh | None) -> None:
+    """Say what :func:`mesh_from_layer` shall return while a layer shows something else.
+
+    Parameters
+    ----------
+    layer
+        Made from :func:`surface_data` and :func:`surface_options`.
+    mesh
+        In um; None for what the layer shows.
+    """
+    kept = {key: value for key, value in layer.metadata[METADATA_KEY].items() if key != _STAND_IN}
+    if mesh is not None:
+        kept[_STAND_IN] = mesh
+    layer.metadata = {**layer.metadata, METADATA_KEY: kept}
 
 
 def mesh_from_layer(layer: Surface) -> TriangleMesh:
     """Return the mesh of a Surface layer in um, with the region labels if the layer has them.
 
+    That is its stand-in, if it has one: see :func:`set_stand_in`.
     In a closed surface of another program every separate body becomes a region, wound outwards.
 
     Raises
@@ -92,6 +110,8 @@ def mesh_from_layer(layer: Surface) -> TriangleMesh:
     placement = placement_of(layer)
     vertices = np.asarray(layer.vertices, dtype=np.float64) * placement.spacing + placement.origin
     kept = layer.metadata.get(METADATA_KEY, {})
+    if _STAND_IN in kept:
+        return kept[_STAND_IN]
     labels, vertex_of = kept.get("labels"), kept.get("vertex_of")
     if labels is None or len(labels) != len(layer.faces):
         return _with_bodies(TriangleMesh(vertices, layer.faces))
@@ -101,6 +121,16 @@ def mesh_from_layer(layer: Surface) -> TriangleMesh:
     if len(numbers) == len(vertices):
         return TriangleMesh(vertices, layer.faces, labels)
     return TriangleMesh(vertices[first], joined.reshape(-1)[layer.faces], labels)
+
+
+def set_mesh(layer: Surface, mesh: TriangleMesh) -> None:
+    """Show another mesh, in um, in a Surface layer, where :func:`mesh_from_layer` finds it."""
+    placement = placement_of(layer)
+    vertices, faces, values = surface_data(mesh)
+    scaled = (vertices.astype(np.float64) - placement.origin) / placement.spacing
+    layer.data = scaled.astype(np.float32), faces, values
+    layer.metadata = {**layer.metadata, **mesh_metadata(mesh)}
+    layer.colormap, layer.contrast_limits = region_colormap(), CONTRAST_LIMITS
 
 
 def _with_bodies(mesh: TriangleMesh) -> TriangleMesh:

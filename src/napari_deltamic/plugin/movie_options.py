@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deltamic.plugin.frames import axis_kinds, channel_axis, file_facts
 from napari_deltamic.plugin.movie_worker import MovieSource
 from napari_deltamic.plugin.spatial import stack_source
 
@@ -34,6 +35,9 @@ class MovieOptions(QWidget):
         self.folder.setPlaceholderText("none: kept in memory only")
         self.folder.setToolTip("Each finished frame is written there, so that a movie can go on")
         self.browse = QPushButton("...")
+        self.browse.setToolTip("Choose a folder")
+        self.browse.setAccessibleName("Choose a folder for the frames")
+        self.folder.setAccessibleName("Folder that frames are kept in")
         self.resume = QCheckBox("Go on from what is there")
         self.resume.setToolTip("With the same image, mesh, PSF and settings as before")
         row = QHBoxLayout()
@@ -85,7 +89,14 @@ class MovieOptions(QWidget):
 def has_time(layer: Image) -> bool:
     """Return whether a layer is a movie of stacks: (T, Z, Y, X) with several frames."""
     is_plain = not getattr(layer, "rgb", False) and not getattr(layer, "multiscale", False)
-    return is_plain and layer.ndim == 4 and layer.data.shape[0] > 1
+    if not is_plain or layer.ndim != 4 or layer.data.shape[0] == 1:
+        return False
+    try:
+        facts = file_facts(layer)
+    except (OSError, ValueError):
+        # Said where the image is chosen.
+        facts = None
+    return channel_axis(layer, facts) is None and axis_kinds(layer, facts) != ["Channel"]
 
 
 def movie_source(layer: Image, point: tuple[float, ...]) -> MovieSource:

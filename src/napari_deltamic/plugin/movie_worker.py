@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.fit_worker import FitWorker
+from napari_deltamic.plugin.history import History
 from napari_deltamic.plugin.spatial import StackSource
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class MovieWorker(FitWorker):
         The frame that is fitted now, counted from the layer's first.
     movie_result
         What the fit returned; None until it finished, and if no frame did.
+    folder
+        As given.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class MovieWorker(FitWorker):
         self.movie = movie
         self.frame = movie.first
         self.movie_result: TimelapseResult | None = None
-        self._folder, self._resume = folder, resume
+        self.folder, self._resume = folder, resume
         self._last_frame = -1
 
     def _fit(self) -> None:
@@ -102,14 +105,15 @@ class MovieWorker(FitWorker):
         if self._should_stop():
             return
         self._began = True
+        self.pace.begin()
         result = timelapse.fit_timelapse(
             frames,
             self._mesh,
             psf,
-            self._settings,
+            self.settings,
             self._on_movie_state,
             should_stop=self._should_stop,
-            folder=self._folder,
+            folder=self.folder,
             resume=self._resume,
         )
         if result.frames:
@@ -118,10 +122,11 @@ class MovieWorker(FitWorker):
     def _on_movie_state(self, state: TimelapseState) -> None:
         self.frame = state.frame
         if state.fit is not None:
-            self._on_state(state.fit)
+            self._on_state(state.fit, state.progress)
         self.progress = state.progress
 
     def _note_stage(self, state: FitState) -> None:
         if self.frame != self._last_frame:
             self._last_frame = self.frame
             self.stage_starts.append(len(self.losses))
+            self.history = History()

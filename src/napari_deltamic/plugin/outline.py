@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.mesh.section import plane_section
+from napari_deltamic.mesh.section import plane_sections
 from napari_deltamic.plugin.preview import IS_RENDERING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.layers import Vectors
     from napari.viewer import Viewer
 
@@ -44,6 +46,8 @@ class Outline:
         self._mesh: TriangleMesh | None = None
         self._placement: Placement | None = None
         self._lines: NDArray[np.float32] = _NOTHING
+        self._colours: Callable[[NDArray[np.int64]], NDArray[np.float64]] | None = None
+        self._is_plain = True
         self._layer: Vectors | None = None
         self._drawn: tuple[int, float] | None = None
         for event in self._events():
@@ -65,6 +69,7 @@ class Outline:
         placement: Placement,
         lines: NDArray[np.float32] = _NOTHING,
         width: float | None = None,
+        colours: Callable[[NDArray[np.int64]], NDArray[np.float64]] | None = None,
     ) -> None:
         """Show the outline of a mesh in um, placed like the stack it belongs to.
 
@@ -78,7 +83,11 @@ class Outline:
             (N, 2, 3) starts and directions in um of what is shown in 3D instead.
         width
             Of the lines in um; by default a third of the smallest voxel size.
+        colours
+            Returns (N, 4) the colours of the mesh's faces with these numbers; all segments have
+            the layer's one colour if None.
         """
+        self._colours = colours
         self._mesh, self._placement, self._lines = mesh, placement, lines
         self._drawn = None
         self._add_layer(_WIDTH * float(placement.spacing.min()) if width is None else width)
@@ -127,20 +136,31 @@ class Outline:
         dims = self._viewer.dims
         across = [axis - dims.ndim for axis in dims.not_displayed if axis >= dims.ndim - 3]
         if dims.ndisplay == 3 or len(across) != 1:
-            plane, vectors = None, self._lines
+            plane, vectors, faces = None, self._lines, None
         else:
             axis = across[0] + 3
             plane = axis, float(dims.point[across[0]]) * float(self._placement.um_per_unit[axis])
             if plane == self._drawn:
                 return
-            vectors = _vectors(self._mesh, *plane)
+            vectors, faces = _vectors(self._mesh, *plane)
         self._drawn = plane
         if len(vectors) or len(self._layer.data):
             self._layer.data = vectors
+        if faces is not None and len(faces) and self._colours is not None:
+            self._layer.edge_color = self._colours(faces)
+            self._is_plain = False
+        elif not self._is_plain:
+            self._layer.edge_color = self._options["edge_color"]
+            self._is_plain = True
 
 
-def _vectors(mesh: TriangleMesh, axis: int, position: float) -> NDArray[np.float32]:
-    """Return (N, 2, 3) starts and directions of the segments in a plane."""
-    segments = plane_section(mesh, axis, position)
-    ends = np.insert(segments, axis, position, axis=2)
-    return np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1).astype(np.float32)
+def _vectors(
+    mesh: TriangleMesh, axis: int, position: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return (N, 2, 3) starts and directions of the segments in a plane, and (N,) their faces."""
+    found = plane_sections(mesh.vertices, mesh.faces, axis, [position])
+    # A vertex in the plane gives a segment of no length.
+    is_long = (found.segments[:, 0] != found.segments[:, 1]).any(axis=1)
+    ends = np.insert(found.segments[is_long], axis, position, axis=2)
+    vectors = np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1).astype(np.float32)
+    return vectors, found.faces[is_long]

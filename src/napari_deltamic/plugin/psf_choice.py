@@ -81,6 +81,11 @@ class PsfChoice:
         return ", ".join(parts)
 
 
+def is_psf_class(name: str) -> bool:
+    """Return whether a class of PSFs has this name."""
+    return name in _WORDS
+
+
 def gaussian(sigma: Any) -> PsfChoice:
     """Return a Gaussian of some widths in um, (z, y, x).
 

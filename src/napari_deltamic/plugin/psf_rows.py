@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QSlider, QWidget
-from superqt import QCollapsible
 
+from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.psf_numbers import Number
 
 _TICKS = 1000
@@ -125,15 +125,14 @@ class NumberForm(QWidget):
             self.form.labelForField(row).setVisible(key in shown)
 
 
-class FoldedForm(QCollapsible):
+class FoldedForm(Fold):
     """A form that is folded away under a title until somebody needs it."""
 
     def __init__(self, title: str, numbers: Mapping[str, Number]) -> None:
-        super().__init__(title, expandedIcon="▼", collapsedIcon="▶")
+        super().__init__(title)
         self.numbers = NumberForm(numbers)
         self.addWidget(self.numbers)
         self.content().layout().setContentsMargins(0, 3, 0, 3)
-        self.collapse(animate=False)
 
 
 class Chooser(QComboBox):

@@ -1,4 +1,4 @@
-"""Reader for mesh files; napari itself reads only .obj."""
+"""Reader for mesh files; of .obj napari has one too, which takes x for z."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SUFFIXES = (".rec", ".ply", ".stl", ".off")
+SUFFIXES = (".rec", ".ply", ".stl", ".off", ".obj")
 
 LayerData = tuple[Any, dict[str, Any], str]
 

@@ -1,4 +1,4 @@
-"""One colour for each region, told apart from those of other regions."""
+"""Colours of regions, told apart from those of other regions, and of amounts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ CONTRAST_LIMITS = 0.5, COLOURS + 0.5
 def colour_values(regions: ArrayLike) -> NDArray[np.float32]:
     """Return the values that give regions their colours: their numbers, from 65 on 1 again."""
     return ((np.asarray(regions, dtype=np.int64) - 1) % COLOURS + 1).astype(np.float32)
+
+
+@cache
+def bright_colormap() -> Colormap:
+    """Return a colormap for amounts that is seen on a dark image, from light blue to red."""
+    from napari.utils import Colormap
+
+    return Colormap(["#4cc9ff", "#fff27a", "#ff3b1f"], name="blue to red, bright")
+
+
+@cache
+def dark_diverging_colormap() -> Colormap:
+    """Return a colormap for amounts with a sign: blue below zero, black at it, red above."""
+    from napari.utils import Colormap
+
+    return Colormap(["#5ab4ff", "#000000", "#ff5a4a"], name="blue, black, red")
 
 
 @cache

@@ -18,15 +18,16 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_deltamic.plugin.background import BackgroundTask
 from napari_deltamic.plugin.cell_finder import CellFinder, Markers, found_markers, mesh_of_labels
 from napari_deltamic.plugin.finder_pages import InteriorPage, MarkerRows, MembranePage
+from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.label_preview import PREVIEW_LAYER, LabelPreview
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
+from napari_deltamic.plugin.seed_points import add_seed_points, first_radius
 from napari_deltamic.plugin.spatial import Placement, StackSource, placement_of, stack_source
 from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of, length_field
 
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
 POINTS, LABELS, IMAGE = "Spheres at points", "Labels layer", "The image, by threshold"
 MEMBRANES = "Membranes (watershed)"
-POINTS_LAYER, MESH_LAYER, MARKERS_LAYER = "Seed points", "Seed mesh", "Cell markers"
-# Radius of a first sphere, and diameter of a lone marker, as a part of the stack's longest side.
-_DEFAULT_RADIUS, _MARKER_SIZE = 0.08, 0.1
+MESH_LAYER, MARKERS_LAYER = "Seed mesh", "Cell markers"
+# Diameter of a lone marker, as a part of the stack's longest side.
+_MARKER_SIZE = 0.1
 # Diameter of markers, as a part of the typical way from one to the next.
 _MARKER_PART = 0.4
 
@@ -85,7 +86,7 @@ class SeedDock(Dock):
         self.markers = MarkerRows(napari_viewer)
         self.button = QPushButton("Make seed mesh")
         self.message = MessageLabel()
-        self.fold = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
+        self.fold = Fold("Advanced")
         self._lay_out()
         self.image.changed.connect(self._on_image)
         self.method.currentIndexChanged.connect(self._on_method)
@@ -121,7 +122,6 @@ class SeedDock(Dock):
         self.content.addLayout(self._pages_place)
         self._pages_place.addWidget(self.pages)
         self.content.addWidget(self.fold)
-        self.fold.collapse(animate=False)
         (self.fold if self.is_step else self.content).addWidget(self.markers)
         self.button.setMinimumHeight(30)
         self.button.setToolTip("Adds a Surface layer, from which the fit starts")
@@ -149,7 +149,7 @@ class SeedDock(Dock):
         longest = float((source.placement.spacing * source.shape).max())
         # A mesh far larger than the stack would need more memory than there is.
         self.radius.setMaximum(0.5 * longest)
-        self.radius.setValue(float(f"{_DEFAULT_RADIUS * longest:.2g}"))
+        self.radius.setValue(first_radius(source))
 
     def _add_points(self) -> None:
         try:
@@ -158,17 +158,8 @@ class SeedDock(Dock):
             self._refuse(str(error))
             show_error(str(error))
             return
-        self._own_points = layer = self._viewer.add_points(
-            ndim=3,
-            name=POINTS_LAYER,
-            size=2.0 * self.radius.value(),
-            face_color="#ffff0055",
-            border_color="yellow",
-            projection_mode="rescale_spherical",
-            **placement.layer_options(),
-        )
-        layer.mode = "add"
-        self.points.choose(layer)
+        self._own_points = add_seed_points(self._viewer, placement, self.radius.value())
+        self.points.choose(self._own_points)
         self.message.say("Click on the centre of each object, moving the slider as needed.")
 
     def _on_radius(self, radius: float) -> None:
@@ -312,16 +303,16 @@ class SeedDock(Dock):
 
     def _from_labels(self, source: StackSource) -> Callable[[], TriangleMesh]:
         labels, place = self._labels(source)
-        return lambda: mesh_of_labels(np.asarray(labels), place.spacing, place.origin)
+        return lambda: mesh_of_labels(labels.read(), place.spacing, place.origin)
 
-    def _labels(self, source: StackSource) -> tuple[object, Placement]:
+    def _labels(self, source: StackSource) -> tuple[StackSource, Placement]:
         layer = self.labels.layer
         if layer is None:
             raise ValueError("choose a Labels layer: paint or open one first")
         labels = stack_source(layer, tuple(self._viewer.dims.point))
         if labels.shape == source.shape and not labels.placement.is_known:
-            return labels.data, source.placement
-        return labels.data, labels.placement
+            return labels, source.placement
+        return labels, labels.placement
 
     def _add(self, mesh: TriangleMesh, source: StackSource) -> None:
         placement = source.placement

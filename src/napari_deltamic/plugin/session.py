@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psygnal import Signal, SignalInstance
 
 from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.plugin.fit_input import FitInput
+from napari_deltamic.plugin.fit_region import FitRegion
 from napari_deltamic.plugin.fit_worker import FitWorker, Phase
 from napari_deltamic.plugin.movie_worker import MovieSource, MovieWorker
+from napari_deltamic.plugin.preferences import Preferences
 from napari_deltamic.plugin.psf_choice import PsfChoice, gaussian
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.mesh import TriangleMesh
+    from napari_deltamic.plugin.history import Moment
     from napari_deltamic.plugin.spatial import Placement, StackSource
+    from napari_deltamic.plugin.suggestions import Marks
     from napari_deltamic.timelapse import TimelapseResult
 
 # A fit normally stops within a fraction of a second; a window must close in any case.
@@ -41,6 +46,14 @@ class Session:
         The PSF of the next fit; None takes a Gaussian of one voxel of the chosen image.
     settings
         The settings of the next fit.
+    preferences
+        Asked at each start for what the user prefers.
+    marks
+        What the dye marks, as far as the user said it or agreed.
+    corrected
+        What the user has made of the mesh of the held fit; None if nothing.
+    fitted
+        What the last fit was given; None before the first, and if that was of a movie.
     result
         What the last fit returned; None if that was of a movie.
     movie_result
@@ -67,17 +80,24 @@ class Session:
     """Emits the TimelapseResult of a movie instead, with one frame at least."""
     failed = Signal(str)
     """Emits what went wrong."""
+    taken_up = Signal()
+    """Choices of a saved session have taken the place of those that were made."""
 
     def __init__(self) -> None:
         self.image_name = self.mesh_name = ""
         self.psf_choice: PsfChoice | None = None
         self.settings = FitSettings()
+        self.preferences: Callable[[], Preferences] = Preferences
+        self.marks: Marks | None = None
+        self.fitted: FitInput | None = None
+        self.corrected: TriangleMesh | None = None
         self.result: FitResult | None = None
         self.movie_result: TimelapseResult | None = None
         self.result_placement: Placement | None = None
         self._worker: FitWorker | None = None
-        self._source: StackSource | None = None
+        self._source: StackSource | FitRegion | None = None
         self._last_phase: Phase | None = None
+        self._moments: tuple[Moment, ...] = ()
 
     def choose_image(self, name: str) -> None:
         """Make a layer the one to work on."""
@@ -105,8 +125,8 @@ class Session:
         return self._worker
 
     @property
-    def source(self) -> StackSource | None:
-        """The stack of that fit."""
+    def source(self) -> StackSource | FitRegion | None:
+        """The stack of that fit; of a large one the part around the mesh, once it is loaded."""
         return self._source
 
     @property
@@ -119,8 +139,60 @@ class Session:
         """The movie that is fitted or was fitted last; None if that was a single fit."""
         return self._worker.movie if isinstance(self._worker, MovieWorker) else None
 
-    def start(self, source: StackSource, mesh: TriangleMesh) -> None:
-        """Start a fit.
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """What the last fit went through, of a movie its last frame's."""
+        return self._moments if self._worker is None else self._worker.history.moments
+
+    def take_up(
+        self,
+        image: str,
+        mesh: str,
+        settings: FitSettings,
+        psf: PsfChoice | None,
+        marks: Marks | None,
+    ) -> None:
+        """Make the choices of a saved session; layers by their names, "" for none."""
+        self.settings, self.marks = settings, marks
+        if image:
+            self.choose_image(image)
+        self.choose_psf(psf)
+        self.taken_up.emit()
+        if mesh:
+            self.choose_mesh(mesh)
+
+    def take_up_result(
+        self,
+        given: FitInput,
+        source: StackSource,
+        result: FitResult,
+        moments: tuple[Moment, ...],
+    ) -> None:
+        """Have the result of a saved session as if its fit had just ended.
+
+        Parameters
+        ----------
+        given
+            What the fit was given.
+        source
+            The part of the stack that was fitted.
+        result, moments
+            What it gave and what it went through.
+
+        Raises
+        ------
+        RuntimeError
+            If a fit is running.
+        """
+        if self.is_fitting:
+            raise RuntimeError("a fit is running; stop it before opening a session")
+        self._worker = self._last_phase = self.movie_result = None
+        self._source, self.fitted, self._moments = source, given, moments
+        self.result, self.result_placement = result, source.placement
+        self.finished.emit(result)
+
+    def start(self, source: StackSource, mesh: TriangleMesh, first_stage: int = 0) -> None:
+        """Start a fit; a mesh that is nearly right needs no coarse stages.
 
         Raises
         ------
@@ -129,8 +201,42 @@ class Session:
         ValueError
             If the mesh does not lie in the stack.
         """
-        make_psf = self.psf_for(source.placement).make
-        self._start(FitWorker(source.load, mesh, make_psf, self.settings), source, mesh)
+        whole_up_to = 1_000_000 * self.preferences().whole_up_to
+        psf = self.psf_for(source.placement)
+        self.start_from(FitInput(source, mesh, psf, self.settings, whole_up_to, first_stage))
+
+    def start_from(self, given: FitInput, checkpoint: Path | None = None) -> None:
+        """Start a fit of what is given; go on from a checkpoint if there is one.
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            As :meth:`start`.
+        """
+        self._start(*_worker_for(given, checkpoint), given.mesh, given)
+
+    def correct(self, mesh: TriangleMesh | None) -> None:
+        """Say what the held fit shall go on from; None for the mesh that it has itself."""
+        self.corrected = mesh
+
+    def go_on(self, given: FitInput) -> None:
+        """Let the held fit go on with another mesh, PSF or other settings than it had.
+
+        Raises
+        ------
+        RuntimeError
+            If no fit of a single stack is held.
+        ValueError
+            As :meth:`start`; the fit stays held.
+        """
+        before = self._worker
+        if before is None or self.fitted is None or before.phase is not Phase.PAUSED:
+            raise RuntimeError("no fit is held; pause it first")
+        _check_overlap(given.source, given.mesh)
+        worker, region = _worker_for(given, after=before)
+        before.stop()
+        self._last_phase = None
+        self._start(worker, region, given.mesh, given)
 
     def start_movie(
         self, movie: MovieSource, mesh: TriangleMesh, folder: Path | None, resume: bool
@@ -146,11 +252,18 @@ class Session:
         worker = MovieWorker(movie, mesh, make_psf, self.settings, folder, resume)
         self._start(worker, movie.source, mesh)
 
-    def _start(self, worker: FitWorker, source: StackSource, mesh: TriangleMesh) -> None:
+    def _start(
+        self,
+        worker: FitWorker,
+        source: StackSource | FitRegion,
+        mesh: TriangleMesh,
+        given: FitInput | None = None,
+    ) -> None:
         if self.is_fitting:
             raise RuntimeError("a fit is running; stop it before starting another")
         _check_overlap(source, mesh)
-        self._source, self._worker = source, worker
+        self._source, self._worker, self.fitted = source, worker, given
+        self.corrected = None
         self._last_phase = None
         try:
             self.started.emit(mesh)
@@ -169,6 +282,7 @@ class Session:
     def resume(self) -> None:
         """Let it go on."""
         if self._worker is not None:
+            self.corrected = None
             self._worker.resume()
             self.poll()
 
@@ -202,6 +316,10 @@ class Session:
         phase = worker.phase
         # One of them at a time, since each costs a redraw; a preview is rare, so it goes first.
         preview = worker.previews.take()
+        if self.corrected is not None:
+            # What comes late of the mesh as it was.
+            preview = None
+            worker.states.take()
         if preview is not None and not phase.is_over:
             yield self.previewed, preview
         elif (state := worker.states.take()) is not None:
@@ -223,7 +341,25 @@ class Session:
             yield self.failed, str(worker.error) or type(worker.error).__name__
 
 
-def _check_overlap(source: StackSource, mesh: TriangleMesh) -> None:
+def _worker_for(
+    given: FitInput, checkpoint: Path | None = None, after: FitWorker | None = None
+) -> tuple[FitWorker, FitRegion]:
+    """Return what fits, and the stack that it fits."""
+    region = FitRegion(given.source, given.mesh, given.psf.make, given.whole_up_to)
+    worker = FitWorker(
+        region.load,
+        given.mesh,
+        region.psf,
+        given.settings,
+        checkpoint=checkpoint,
+        resume=checkpoint is not None,
+        first_stage=given.first_stage,
+        after=after,
+    )
+    return worker, region
+
+
+def _check_overlap(source: StackSource | FitRegion, mesh: TriangleMesh) -> None:
     placement = source.placement
     lower = placement.origin - 0.5 * placement.spacing
     upper = lower + placement.spacing * source.shape

@@ -10,9 +10,9 @@ from magicgui.widgets.bases import ValueWidget
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.widgets import AUTOMATIC
 
 MAIN_FIELDS = ("label", "noise", "edge_length", "stages", "max_iterations")
@@ -46,13 +46,25 @@ class SettingsForm(QWidget):
             form = main_form if name in main else advanced_form
             form.addRow(field.title or name, widget.native)
             form.labelForField(widget.native).setToolTip(field.description or "")
-        fold = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
+        fold = Fold("Advanced")
         fold.addWidget(advanced)
-        fold.collapse(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(plain)
         layout.addWidget(fold)
+
+    def show_settings(self, settings: FitSettings) -> None:
+        """Fill the fields in."""
+        for name, widget in self.fields.items():
+            value = getattr(settings, name)
+            # As the fields have texts for lists, and their lowest value for none.
+            shown = ", ".join(value) if isinstance(value, tuple) else value
+            widget.value = 0.0 if shown is None else shown
+
+    def show_automatic(self, name: str, text: str) -> None:
+        """Say what the automatic value of a field is, such as "0.42 µm"; "" for not known."""
+        shown = f"{AUTOMATIC} ({text})" if text else AUTOMATIC
+        self.fields[name].native.setSpecialValueText(shown)
 
     def settings(self) -> FitSettings:
         """Return the settings as entered.

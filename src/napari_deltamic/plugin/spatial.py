@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_deltamic.imaging import ImageStack
+
+Region = tuple[slice, slice, slice]
+"""First voxels, and those after the last, along z, y and x."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,11 @@ def placement_of(layer: Layer) -> Placement:
     """
     name = layer.name
     if layer.ndim < 3:
-        raise ValueError(f"layer {name!r} has {layer.ndim} axes; a stack (Z, Y, X) is needed")
+        raise ValueError(
+            f"layer {name!r} has {layer.ndim} axes, a flat image; a stack (z, y, x) is needed: "
+            "open all planes as one file, or select their layers, right-click and choose Merge to "
+            "Stack"
+        )
     if not np.allclose(layer.rotate, np.eye(layer.ndim)) or np.any(np.asarray(layer.shear)):
         raise ValueError(
             f"layer {name!r} is rotated or sheared; reset its transform or resample it first"
@@ -102,23 +109,70 @@ def _um_per_unit(unit: Any, name: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class StackSource:
-    """A 3D view of a layer's data, with its place; loading it is left to a worker."""
+    """A stack within a layer's data, with its place; nothing is read before :meth:`load`.
+
+    Attributes
+    ----------
+    name
+        Of the layer.
+    data
+        (..., Z, Y, X) the layer's data, which may read their parts on demand.
+    placement
+        Where the stack lies.
+    index
+        The frame or channel: a number along each axis of the data before the last three.
+    region
+        Which part of it the stack is; None takes all.
+    """
 
     name: str
     data: Any
     placement: Placement
+    index: tuple[int, ...] = ()
+    region: Region | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along z, y and x."""
-        z, y, x = self.data.shape
-        return int(z), int(y), int(x)
+        z, y, x = self.data.shape[-3:]
+        if self.region is None:
+            return int(z), int(y), int(x)
+        z, y, x = (part.stop - part.start for part in self.region)
+        return z, y, x
+
+    def read(self, region: Region | None = None) -> NDArray[Any]:
+        """Return (Z, Y, X) values, of a part of the stack or of all; may read from disk."""
+        ends = self.region or whole(self.shape)
+        part = ends if region is None else _within(ends, region)
+        return np.asarray(self.data[(*self.index, *part)])
 
     def load(self) -> ImageStack:
         """Return the stack; may read from disk, and raises ValueError for NaN and the like."""
         from napari_deltamic.imaging import ImageStack
 
-        return ImageStack(np.asarray(self.data), self.placement.spacing, self.placement.origin)
+        return ImageStack(self.read(), self.placement.spacing, self.placement.origin)
+
+    def cropped(self, region: Region) -> StackSource:
+        """Return a part of the stack, where it lies."""
+        first = [part.start for part in region]
+        place = self.placement
+        moved = replace(place, origin=place.origin + place.spacing * first)
+        kept = _within(self.region or whole(self.shape), region)
+        return replace(self, placement=moved, region=kept)
+
+
+def whole(shape: tuple[int, int, int]) -> Region:
+    """Return the region that is all of a stack."""
+    z, y, x = (slice(0, size) for size in shape)
+    return z, y, x
+
+
+def _within(outer: Region, inner: Region) -> Region:
+    """Return a region of a region, counted as the outer one is."""
+    z, y, x = (
+        slice(a.start + b.start, a.start + b.stop) for a, b in zip(outer, inner, strict=True)
+    )
+    return z, y, x
 
 
 def stack_source(layer: Layer, point: tuple[float, ...] = ()) -> StackSource:
@@ -139,14 +193,34 @@ def stack_source(layer: Layer, point: tuple[float, ...] = ()) -> StackSource:
     """
     if getattr(layer, "rgb", False):
         raise ValueError(
-            f"layer {layer.name!r} is a colour (RGB) image; split it into channels and choose one"
+            f"layer {layer.name!r} is a colour (RGB) image; right-click on it in the layer list, "
+            "choose Split RGB, and take the channel that holds the dye"
         )
     placement = placement_of(layer)
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    if min(data.shape[-3:]) < 2:
+        raise ValueError(
+            f"layer {layer.name!r} has the shape {tuple(map(int, data.shape))}, one voxel along an "
+            "axis of space; a stack of several planes is needed"
+        )
+    return StackSource(layer.name, data, placement, frame_index(layer, point))
+
+
+def frame_index(layer: Layer, point: tuple[float, ...]) -> tuple[int, ...]:
+    """Return which frame or channel the sliders show: a number along each axis but the last three.
+
+    Parameters
+    ----------
+    layer
+        With three axes or more.
+    point
+        As of :func:`stack_source`.
+    """
     leading = layer.ndim - 3
-    if leading:
-        position = np.asarray((0.0,) * layer.ndim + tuple(point))[-layer.ndim :][:leading]
-        index = np.rint((position - layer.translate[:leading]) / layer.scale[:leading])
-        last = np.array(data.shape[:leading]) - 1
-        data = data[tuple(np.clip(index, 0, last).astype(int))]
-    return StackSource(layer.name, data, placement)
+    if not leading:
+        return ()
+    shape = layer.data[0].shape if getattr(layer, "multiscale", False) else layer.data.shape
+    position = np.asarray((0.0,) * layer.ndim + tuple(point))[-layer.ndim :][:leading]
+    index = np.rint((position - layer.translate[:leading]) / layer.scale[:leading])
+    last = np.array(shape[:leading]) - 1
+    return tuple(int(number) for number in np.clip(index, 0, last))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,8 @@ saturated walls (a plant's ovule) have 1.3 and 0.95, and so has cytosol round da
 _BRIGHTNESS_CLASSES = 24
 _FEWEST = 50
 _STRAIGHT = 0.98
+_LEAST_BACKGROUND = 0.002
+"""Of what is bright."""
 _LARGEST_OFFSET = 0.05
 """Of the range of brightness. A camera's offset, of 100 counts mostly, is far more."""
 
@@ -37,16 +40,26 @@ class Suggestion:
         What is bright; None where the image leaves a doubt.
     noise
         What the voxels' scatter follows.
+    has_background
+        Whether what is dark has some brightness, which a fit should solve for.
     """
 
     marks: Marks | None
     noise: Noise
+    has_background: bool = True
 
 
 def suggest(data: Any) -> Suggestion:
     """Return what a (Z, Y, X) image says; of a large one only its middle is looked at."""
-    middle = _middle(np.asarray(data))
-    return Suggestion(suggested_marks(middle), suggested_noise(middle))
+    image = np.asarray(data[middle(np.shape(data))])
+    return Suggestion(suggested_marks(image), suggested_noise(image), has_background(image))
+
+
+def has_background(image: NDArray[Any]) -> bool:
+    """Return whether the dimmer half of a (Z, Y, X) image has a brightness worth solving for."""
+    values = np.asarray(image, dtype=np.float64)
+    middle_value, bright = np.percentile(values, (50.0, 99.9))
+    return abs(float(values[values <= middle_value].mean())) > _LEAST_BACKGROUND * float(bright)
 
 
 def suggested_marks(image: NDArray[Any]) -> Marks | None:
@@ -120,10 +133,8 @@ def _local_mean(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(uniform_filter(counts, (1, 3, 3))[:, 1:-1, 1:-1])
 
 
-def _middle(data: NDArray[Any]) -> NDArray[Any]:
+def middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
     """Return the middle of an image, with as many voxels as can be looked at in a second or two."""
-    excess = max(data.size / _MOST_VOXELS, 1.0) ** (1 / 3)
-    keep = [max(int(n / excess), min(n, 16)) for n in data.shape]
-    return data[
-        tuple(slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(data.shape, keep, strict=True))
-    ]
+    excess = max(prod(shape) / _MOST_VOXELS, 1.0) ** (1 / 3)
+    keep = [max(int(n / excess), min(n, 16)) for n in shape]
+    return tuple(slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(shape, keep, strict=True))

@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -20,7 +21,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deltamic.plugin.keyboard import press_on_enter, put_in_order
 from napari_deltamic.plugin.preview import IS_RENDERING
+from napari_deltamic.plugin.theme import Colours, ThemeFollower, focus_style
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from napari_deltamic.plugin.live_view import LiveView
 
 AUTOMATIC = "automatic"
-_WARNING = "background: #6b5300; color: #fff3c4;"
-_GOOD = "background: #1d4d2b; color: #d5f5dd;"
 _OPENED = count()
 
 
@@ -69,6 +70,8 @@ class Dock(QWidget):
         self.content = QVBoxLayout()
         column = QVBoxLayout(inner)
         column.addLayout(self.content, stretch=1 if self.FILLS else 0)
+        if not is_step:
+            ThemeFollower(self, lambda colours: self.setStyleSheet(focus_style(colours)))
         if not self.FILLS:
             column.addStretch(1)
         self._inner, self._area = inner, QScrollArea()
@@ -80,6 +83,7 @@ class Dock(QWidget):
             return
         area = self._area
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
@@ -112,6 +116,17 @@ class Dock(QWidget):
         if event.type() == QEvent.Type.LayoutRequest:
             self._area.setMinimumWidth(self._width())
         return False
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Let Enter press a button as Space does."""
+        if not press_on_enter(self, event):
+            super().keyPressEvent(event)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: N802
+        """Let Tab go on to what comes next to the eye."""
+        if not self.is_step:
+            put_in_order(self)
+        return super().focusNextPrevChild(forward)
 
     def _join_siblings(self) -> None:
         """Become a tab beside the plugin's other docks: stacked, none would have room."""
@@ -182,6 +197,7 @@ class LayerChooser(QComboBox):
         self._viewer = viewer
         self._type = layer_type
         self.setPlaceholderText(empty_text)
+        self.setAccessibleName(f"{layer_type.__name__} layer")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumContentsLength(8)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
@@ -241,15 +257,19 @@ class MessageLabel(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_warning = self.is_elsewhere = False
+        self.is_warning = self.is_elsewhere = self._is_good = False
         self.setWordWrap(True)
         self.hide()
+        self._theme = ThemeFollower(self, self._colour)
 
     def say(self, text: str, *, warning: bool = False, good: bool = False) -> None:
         """Show a text; an empty one hides the label."""
         self.setText(text)
-        colours = _WARNING if warning else _GOOD if good else ""
-        self.setStyleSheet(f"{colours} border-radius: 3px; padding: 5px;" if colours else "")
+        self.is_warning, self._is_good = warning, good
+        self._colour(self._theme.colours)
         self.setVisible(bool(text) and not self.is_elsewhere)
-        self.is_warning = warning
         self.said.emit()
+
+    def _colour(self, colours: Colours) -> None:
+        style = colours.warning if self.is_warning else colours.good if self._is_good else ""
+        self.setStyleSheet(f"{style} border-radius: 3px; padding: 5px;" if style else "")

@@ -1,0 +1,145 @@
+"""Take pictures of every dock, in both themes and two sizes of the window, to look at.
+
+On a screen of 1920 x 1080 or more; Xvfb will do:
+
+    xvfb-run -a -s "-screen 0 1920x1080x24" .venv/bin/python docs/make_dock_pictures.py FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import napari
+from make_pictures import open_dock, spin, spin_until
+from napari.qt import get_qapp
+from PIL import Image
+from superqt import QCollapsible
+
+from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.fit_worker import Phase
+from napari_deltamic.plugin.live_view import live_view_of
+from napari_deltamic.plugin.psf_choice import gaussian
+from napari_deltamic.plugin.psf_numbers import MODALITIES
+
+SIZES = (1280, 800), (1920, 1080)
+THEMES = "dark", "light"
+SAMPLE, IMAGE = "generated_cells", "Generated cells (membrane)"
+
+
+class Album:
+    """Pictures of one viewer."""
+
+    def __init__(self, viewer: napari.Viewer, folder: Path) -> None:
+        self._viewer, self._folder = viewer, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def take(self, name: str) -> None:
+        """Save the window as it is, in all themes and sizes."""
+        for theme in THEMES:
+            self._viewer.theme = theme
+            for width, height in SIZES:
+                self._viewer.window.resize(width, height)
+                spin(0.4)
+                pixels = self._viewer.screenshot(canvas_only=False, flash=False)
+                file = self._folder / f"{name}-{theme}-{width}.png"
+                Image.fromarray(pixels[..., :3]).save(file)
+
+
+def unfold(widget: object) -> None:
+    for fold in widget.findChildren(QCollapsible):
+        fold.expand(animate=False)
+
+
+def fold(widget: object) -> None:
+    for one in widget.findChildren(QCollapsible):
+        one.collapse(animate=False)
+
+
+def seed_dock(viewer: napari.Viewer, album: Album) -> None:
+    dock = open_dock(viewer, "Seed mesh")
+    for index in range(dock.method.count()):
+        dock.method.setCurrentIndex(index)
+        album.take(f"seed-{index}")
+    viewer.window.remove_dock_widget(dock)
+
+
+def psf_designer(viewer: napari.Viewer, album: Album) -> None:
+    dock = open_dock(viewer, "PSF designer")
+    spin_until(dock.form.isEnabled)
+    for kind in MODALITIES:
+        dock.form.modality.setCurrentText(kind.title)
+        spin(2.0)
+        album.take(f"psf-{kind.title.lower().replace(' ', '-')}")
+    viewer.window.remove_dock_widget(dock)
+    live_view_of(viewer).session.choose_psf(gaussian((0.48, 0.24, 0.24)))
+
+
+def guide(viewer: napari.Viewer, album: Album) -> None:
+    dock = open_dock(viewer, "deltaMic")
+    spin_until(lambda: dock.image.noise is not None)
+    for title, step in dock.steps.items():
+        for other in dock.steps.values():
+            other.set_open(other is step)
+        album.take(f"guide-{title.lower()}")
+    viewer.window.remove_dock_widget(dock)
+
+
+def fit(viewer: napari.Viewer, album: Album) -> None:
+    session = live_view_of(viewer).session
+    dock = open_dock(viewer, "Fit")
+    session.choose_mesh("Seed spheres")
+    album.take("fit-before")
+    unfold(dock)
+    album.take("fit-before-unfolded")
+    fold(dock)
+    dock.fit_button.click()
+    spin_until(lambda: len(session.worker.stage_starts) > 1)
+    session.pause()
+    spin_until(lambda: session.worker.phase is Phase.PAUSED)
+    album.take("fit-paused")
+    unfold(dock)
+    album.take("fit-paused-unfolded")
+    fold(dock)
+    session.resume()
+    album.take("fit-running")
+    spin_until(lambda: not session.is_fitting)
+    album.take("fit-after")
+    dock.status.say("An example of a warning: the mesh lies outside the image.", warning=True)
+    album.take("fit-warning")
+    viewer.window.remove_dock_widget(dock)
+
+
+def measures(viewer: napari.Viewer, album: Album) -> None:
+    dock = open_dock(viewer, "Measures")
+    spin_until(lambda: not dock.is_busy)
+    viewer.dims.ndisplay = 3
+    album.take("measures")
+    viewer.dims.ndisplay = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", choices=["seed", "psf", "guide", "fit"], action="append")
+    arguments = parser.parse_args()
+    get_qapp()
+    engine.prepare_in_background()
+    spin_until(engine.is_ready)
+    viewer = napari.Viewer()
+    album = Album(viewer, arguments.folder)
+    viewer.open_sample("napari-deltamic", SAMPLE)
+    parts = {
+        "seed": [seed_dock],
+        "psf": [psf_designer],
+        "guide": [guide],
+        "fit": [fit, measures],
+    }
+    for name in arguments.only or parts:
+        for part in parts[name]:
+            part(viewer, album)
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()
