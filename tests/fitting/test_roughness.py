@@ -180,3 +180,19 @@ def test_a_stiff_metric_shortens_wrinkles_and_leaves_the_rest(stiffness: float) 
     left = float((finest * stiff(finest)).sum() / (finest * soft(finest)).sum())
     expected = 1.0 / (1.0 + np.sqrt(stiffness) / 0.5 * values[-1]) ** 2
     assert left == pytest.approx(expected if np.sqrt(stiffness) / 0.5 >= 0.02 else 1.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_triangles_that_have_all_but_vanished_do_not_count_without_bound(order: int) -> None:
+    sphere = icosphere((0.0, 0.0, 0.0), 1.0, subdivisions=2)
+    # One vertex with all around it drawn together, as where a surface is pinched.
+    near = np.unique(sphere.faces[(sphere.faces == 20).any(axis=1)])
+    vertices = sphere.vertices.copy()
+    vertices[near] = vertices[20] + 1e-6 * (vertices[near] - vertices[20])
+    pinched = sphere.with_vertices(vertices)
+    bumpy = pinched.vertices * (1.0 + 0.01 * np.random.default_rng(1).normal(size=(162, 1)))
+    energy, _ = OnArrays(pinched, 0.01, order).energy(bumpy)
+    usual, _ = OnArrays(sphere, 0.01, order).energy(
+        sphere.vertices * (1.0 + 0.01 * np.random.default_rng(1).normal(size=(162, 1)))
+    )
+    assert energy < 1e5 * usual

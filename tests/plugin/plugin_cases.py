@@ -67,7 +67,7 @@ def wait_for_iterations(qtbot, dock, count):
     """Wait until the dock shows that many."""
 
     def arrived():
-        text = dock.values["Iteration"].text()
+        text = dock.progress.numbers.values["Iteration"].text()
         return text.isdigit() and int(text) >= count
 
     qtbot.waitUntil(arrived, timeout=60_000)

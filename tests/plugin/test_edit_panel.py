@@ -96,7 +96,8 @@ def start_and_pause(qtbot, dock, iterations=3, stage=None):
     wait_for_iterations(qtbot, dock, iterations)
     if stage is not None:
         qtbot.waitUntil(
-            lambda: dock.values["Stage"].text().startswith(f"{stage} of"), timeout=120_000
+            lambda: dock.progress.numbers.values["Stage"].text().startswith(f"{stage} of"),
+            timeout=120_000,
         )
     click(qtbot, dock.pause_button)
     qtbot.waitUntil(lambda: dock._session.worker.phase is Phase.PAUSED, timeout=30_000)
@@ -229,8 +230,8 @@ def test_a_region_deleted_while_the_fit_is_held_stays_away(viewer, dock, qtbot):
     qtbot.waitUntil(dock.fit_button.isEnabled, timeout=120_000)
     result = dock._session.result
     assert result.mesh.regions.tolist() == [1, 2, 3]
-    assert [line.value() for line in dock.plot.change_lines] == [done + 1]
-    assert len(result.loss_history) == len(dock.plot.curve.getData()[0]) > done
+    assert [line.value() for line in dock.progress.plot.change_lines] == [done + 1]
+    assert len(result.loss_history) == len(dock.progress.plot.curve.getData()[0]) > done
     history = dock._session.worker.history.moments
     assert {4} & set(history[0].mesh.regions.tolist())
     assert [one.iteration for one in history] == sorted({one.iteration for one in history})
@@ -282,7 +283,7 @@ def test_new_optics_and_another_seed(viewer, dock, qtbot, embryo):
     assert dock.status.text() == "Going on from stage 1 with the chosen mesh"
     qtbot.waitUntil(dock.fit_button.isEnabled, timeout=120_000)
     assert dock._session.result.mesh.regions.tolist() == [1]
-    assert len(dock.plot.change_lines) == 2
+    assert len(dock.progress.plot.change_lines) == 2
 
 
 def test_stopping_keeps_a_correction(viewer, dock, qtbot):

@@ -45,7 +45,7 @@ def test_fit_finds_the_ball_and_shows_it(viewer, dock, qtbot, ball):
     assert viewer.layers[MESH_LAYER].shading == "smooth"
     assert not viewer.layers["mesh"].visible
     assert "1 region" in dock.status.text()
-    x, y = dock.plot.curve.getData()
+    x, y = dock.progress.plot.curve.getData()
     assert len(x) == len(y) == len(dock._session.result.loss_history)
     assert y[-1] < y[0]
 
@@ -56,10 +56,10 @@ def test_everything_moves_while_the_gui_stays_alive(viewer, dock, qtbot):
     wait_for_iterations(qtbot, dock, 1)
     surface = viewer.layers[MESH_LAYER]
     assert surface.shading == "none"
-    before, points = surface.vertices.copy(), len(dock.plot.curve.getData()[0])
-    wait_for_iterations(qtbot, dock, int(dock.values["Iteration"].text()) + 3)
+    before, points = surface.vertices.copy(), len(dock.progress.plot.curve.getData()[0])
+    wait_for_iterations(qtbot, dock, int(dock.progress.numbers.values["Iteration"].text()) + 3)
     assert surface.vertices.shape != before.shape or np.any(surface.vertices != before)
-    assert len(dock.plot.curve.getData()[0]) > points
+    assert len(dock.progress.plot.curve.getData()[0]) > points
     assert RENDERING_LAYER in viewer.layers
     click(qtbot, dock.stop_button)
     qtbot.waitUntil(dock.fit_button.isEnabled, timeout=10_000)
@@ -136,7 +136,7 @@ def test_dashed_lines_stand_where_stages_began(viewer, dock, qtbot):
     click(qtbot, dock.fit_button)
     qtbot.waitUntil(dock.fit_button.isEnabled, timeout=60_000)
     starts = [start + 1 for start in dock._session.result.stage_starts]
-    assert [line.value() for line in dock.plot.stage_lines] == starts[1:]
+    assert [line.value() for line in dock.progress.plot.stage_lines] == starts[1:]
 
 
 def test_the_dock_says_what_computes_and_why(dock, qtbot):

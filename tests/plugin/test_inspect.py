@@ -76,20 +76,20 @@ def test_going_back_while_the_fit_runs_holds_the_view_but_not_the_fit(viewer, do
     surface, first = viewer.layers[MESH_LAYER], dock._session.worker.history.moments[0]
     assert fold.moment.text().startswith("Iteration 1, stage 1 of 12, loss ")
     np.testing.assert_allclose(surface.vertices, first.mesh.vertices, atol=1e-4)
-    held = int(dock.values["Iteration"].text())
+    held = int(dock.progress.numbers.values["Iteration"].text())
     wait_for_iterations(qtbot, dock, held + 3)
     np.testing.assert_allclose(surface.vertices, first.mesh.vertices, atol=1e-4)
     assert fold.slider.value() == 0
-    assert dock.plot.marker.isVisible()
-    assert dock.plot.marker.value() == pytest.approx(1, abs=2)
+    assert dock.progress.plot.marker.isVisible()
+    assert dock.progress.plot.marker.value() == pytest.approx(1, abs=2)
     # What is read from the layer is the latest mesh all the same.
     latest = live_view_of(viewer).inspection._latest.mesh
     assert mesh_from_layer(surface) is latest
     click(qtbot, fold.live)
     assert not fold.live.isEnabled()
-    assert not dock.plot.marker.isVisible()
+    assert not dock.progress.plot.marker.isVisible()
     assert mesh_from_layer(surface) is not latest
-    wait_for_iterations(qtbot, dock, int(dock.values["Iteration"].text()) + 2)
+    wait_for_iterations(qtbot, dock, int(dock.progress.numbers.values["Iteration"].text()) + 2)
     latest = live_view_of(viewer).inspection._latest.mesh
     np.testing.assert_allclose(mesh_from_layer(surface).vertices, latest.vertices, atol=1e-4)
 
@@ -252,7 +252,7 @@ def test_the_residual_comes_when_it_is_asked_for(viewer, dock, fold, qtbot, ball
     assert not layer.visible
     assert not dock._session.worker.wants_residual
     shown = layer.data
-    wait_for_iterations(qtbot, dock, int(dock.values["Iteration"].text()) + 5)
+    wait_for_iterations(qtbot, dock, int(dock.progress.numbers.values["Iteration"].text()) + 5)
     assert layer.data is shown
     # Nor is it a stack that one could fit.
     assert dock.image.chooser.findText(RESIDUAL_LAYER) < 0
@@ -302,19 +302,21 @@ def test_measured_cells_give_way_to_what_is_inspected_and_come_back(viewer, dock
 def test_a_fit_tells_its_speed_and_its_time(viewer, dock, qtbot):
     click(qtbot, dock.fit_button)
     wait_for_iterations(qtbot, dock, 5)
-    qtbot.waitUntil(lambda: "s" in dock.values["Speed"].text(), timeout=5_000)
-    qtbot.waitUntil(lambda: dock.values["Elapsed"].text() >= "0:02", timeout=20_000)
+    qtbot.waitUntil(lambda: "s" in dock.progress.numbers.values["Speed"].text(), timeout=5_000)
+    qtbot.waitUntil(
+        lambda: dock.progress.numbers.values["Elapsed"].text() >= "0:02", timeout=20_000
+    )
     click(qtbot, dock.pause_button)
     qtbot.wait(1200)
-    held = dock.values["Elapsed"].text()
+    held = dock.progress.numbers.values["Elapsed"].text()
     qtbot.wait(1500)
-    assert dock.values["Elapsed"].text() == held
+    assert dock.progress.numbers.values["Elapsed"].text() == held
     click(qtbot, dock.stop_button)
     qtbot.waitUntil(dock.fit_button.isEnabled, timeout=10_000)
-    over = dock.values["Elapsed"].text()
+    over = dock.progress.numbers.values["Elapsed"].text()
     qtbot.wait(1200)
-    assert dock.values["Elapsed"].text() == over
-    assert dock.values["Left"].text() == "–"
+    assert dock.progress.numbers.values["Elapsed"].text() == over
+    assert dock.progress.numbers.values["Left"].text() == "–"
 
 
 def test_the_outline_of_a_large_mesh_follows_in_time(viewer, dock):

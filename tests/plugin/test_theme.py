@@ -46,12 +46,12 @@ def test_open_docks_follow_a_change_of_theme(viewer, qtbot):
     dock = open_dock(viewer, "Fit")
     dock.status.say("This is wrong.", warning=True)
     qtbot.wait(50)
-    assert colours_for(dock.plot) is DARK
+    assert colours_for(dock.progress.plot) is DARK
     viewer.theme = "light"
-    qtbot.waitUntil(lambda: colours_for(dock.plot) is LIGHT)
+    qtbot.waitUntil(lambda: colours_for(dock.progress.plot) is LIGHT)
     for axis in ("bottom", "left"):
-        assert dock.plot.plot.getAxis(axis).textPen().color() == QColor(LIGHT.faded)
-    assert dock.plot.curve.opts["pen"].color() == QColor(LIGHT.curve)
+        assert dock.progress.plot.plot.getAxis(axis).textPen().color() == QColor(LIGHT.faded)
+    assert dock.progress.plot.curve.opts["pen"].color() == QColor(LIGHT.curve)
     assert LIGHT.warning in dock.status.styleSheet()
     viewer.theme = "dark"
     qtbot.waitUntil(lambda: DARK.warning in dock.status.styleSheet())

@@ -23,6 +23,9 @@ from napari_deltamic.mesh.topology import edge_use
 
 # Triangles are taken for no flatter than this: height over length of the longest side.
 _FLATTEST = 0.05
+# A vertex is taken to have no less than this part of the mean area, and an edge along a line of the
+# mean length: where triangles have all but vanished, offsets would count without bound.
+_SMALLEST_AREA, _SHORTEST_STEP = 0.01, 0.03
 # With six equal neighbours at a distance h their mean is offset by h^2 / 4 of the Laplacian, and a
 # vertex has an area of h^2 * sqrt(3) / 2; with two on a line by h^2 / 2 of the second derivative.
 _EVEN = 0.5 / 3.0**0.5
@@ -169,13 +172,15 @@ def _bends(mesh: TriangleMesh, edges: NDArray[np.int64], on_line: NDArray[np.boo
     half = coo_matrix((0.5 * cotangent.ravel(), (start, stop)), (count, count))
     weights = (half + half.T).tocsr()
     inside = ~on_line & (area > 0)
-    factor = np.where(inside, _EVEN * mean_area / np.maximum(area, 1e-300), 0.0)
+    area = np.maximum(area, _SMALLEST_AREA * mean_area)
+    factor = np.where(inside, _EVEN * mean_area / area, 0.0)
     surfaces = diags(factor) @ (diags(np.asarray(weights.sum(axis=1)).ravel()) - weights)
 
     along = edges[on_line[edges[:, 0]]]
     length = np.linalg.norm(mesh.vertices[along[:, 1]] - mesh.vertices[along[:, 0]], axis=1)
     # Second differences of uneven steps, in units of the mean step's.
-    per_step = 1.0 / np.maximum(length, 1e-300)
+    length = np.maximum(length, _SHORTEST_STEP * length.mean()) if len(length) else length
+    per_step = 1.0 / length
     both = np.bincount(along[:, 0], length, count)
     scale = np.where(both > 0, _EVEN_STEP * mean_area / np.maximum(both, 1e-300), 0.0)
     pulls = coo_matrix((scale[along[:, 0]] * per_step, tuple(along.T)), (count, count)).tocsr()

@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import (
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QShortcut,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QPushButton
 
 from napari_deltamic.plugin.background import BackgroundTask
 from napari_deltamic.plugin.correction_layer import CORRECTION_LAYER, CorrectionLayer
@@ -33,15 +22,15 @@ from napari_deltamic.plugin.edit_actions import (
     smoothing,
     splitting,
 )
+from napari_deltamic.plugin.edit_controls import EditControls
 from napari_deltamic.plugin.edit_highlight import EditHighlight
 from napari_deltamic.plugin.edit_history import EditHistory
 from napari_deltamic.plugin.edit_tools import EditTools, Tool
 from napari_deltamic.plugin.fit_worker import Phase
-from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer, set_mesh
 from napari_deltamic.plugin.movie_worker import MovieWorker
 from napari_deltamic.plugin.spatial import placement_of
-from napari_deltamic.plugin.widgets import LayerChooser, MessageLabel, length_field
+from napari_deltamic.plugin.widgets import LayerChooser
 
 if TYPE_CHECKING:
     from napari.layers import Surface
@@ -56,10 +45,9 @@ _HINTS = {
     Tool.ADD: "Click where a cell is missing; in 3D beside the others.",
     Tool.DRAG: "Press on the surface, drag it, and let go.",
 }
-_RADIUS = 3.0
 
 
-class EditPanel(Fold):
+class EditPanel(EditControls):
     """Changes the mesh that the next fit starts from, or that a held fit goes on from.
 
     Parameters
@@ -84,7 +72,7 @@ class EditPanel(Fold):
         meshes: LayerChooser,
         stack: Callable[[], StackSource],
     ) -> None:
-        super().__init__("Correct the mesh")
+        super().__init__()
         self._viewer, self._view, self._session = viewer, view, view.session
         self._meshes, self._stack = meshes, stack
         self.history: EditHistory | None = None
@@ -94,65 +82,11 @@ class EditPanel(Fold):
         self._tools = EditTools(viewer, self._subject)
         self._highlight = EditHighlight(viewer)
         self._correction = CorrectionLayer(viewer)
-        self._lay_out()
         self._connect()
         # Not of this object, which is gone by then.
         self.destroyed.connect(self._tools.close)
         self.destroyed.connect(self._highlight.close)
         self._refresh()
-
-    def _lay_out(self) -> None:
-        self.subject, self.message = QLabel(), MessageLabel()
-        self.subject.setWordWrap(True)
-        self.pause = _button("Pause the fit to correct its mesh", "The fit waits meanwhile")
-        self.regions = QLineEdit()
-        self.regions.setPlaceholderText("click a cell")
-        self.regions.setToolTip("Numbers of the chosen regions, such as 3 or 3, 7")
-        self.radius = length_field("Of the sphere to add, and of what a drag takes along")
-        self.radius.setDecimals(1)
-        self.radius.setValue(_RADIUS)
-        self.delete = _button("Delete", "Take the chosen regions away")
-        self.merge = _button("Merge", "Make the chosen regions, which touch, one")
-        self.split = _button("Split", "Cut the chosen regions in two across their longest axis")
-        self.smooth = _button("Smooth", "Smooth the chosen regions, or all if none is chosen")
-        self.add = _button("Add", "Click where a region is missing: a sphere comes there", True)
-        self.drag = _button("Drag", "Pull the surface with the mouse, in 2D or 3D", True)
-        self.paint = _button("Paint", f"Mend cells with a brush, in the layer {CORRECTION_LAYER!r}")
-        self.undo, self.redo = _button("Undo", ""), _button("Redo", "")
-        self.apply = _button("Apply", "Make the mesh anew from what is painted")
-        self.discard = _button("Discard", "Leave the mesh as it was")
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, 0, 0)
-        self._editing = QWidget()
-        grid = QGridLayout(self._editing)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
-        fields = QHBoxLayout()
-        for title, field in (("Regions", self.regions), ("Radius", self.radius)):
-            label = QLabel(title)
-            label.setToolTip(field.toolTip())
-            fields.addWidget(label)
-            fields.addWidget(field, stretch=1)
-        grid.addLayout(fields, 0, 0, 1, 20)
-        for row, buttons in enumerate(
-            (
-                (self.delete, self.merge, self.split, self.smooth),
-                (self.add, self.drag, self.paint, self.undo, self.redo),
-            ),
-            start=1,
-        ):
-            width = 20 // len(buttons)
-            for place, button in enumerate(buttons):
-                grid.addWidget(button, row, width * place, 1, width)
-        self._painting = QWidget()
-        row_of_two = QHBoxLayout(self._painting)
-        row_of_two.setContentsMargins(0, 0, 0, 0)
-        row_of_two.addWidget(self.apply)
-        row_of_two.addWidget(self.discard)
-        for widget in (self.subject, self.pause, self._editing, self._painting, self.message):
-            column.addWidget(widget)
-        self.addWidget(inside)
 
     def _connect(self) -> None:
         for button, act in (
@@ -173,14 +107,6 @@ class EditPanel(Fold):
         self.regions.textChanged.connect(self._show_chosen)
         self.toggled.connect(self._refresh)
         self.toggled.connect(self._show_chosen)
-        for keys, button in (
-            (QKeySequence.StandardKey.Undo, self.undo),
-            (QKeySequence.StandardKey.Redo, self.redo),
-        ):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(button.click)
-            button.setShortcut(QKeySequence())
         self._tools.chosen.connect(self._on_chosen)
         self._tools.placed.connect(self._on_placed)
         self._tools.dragged.connect(self._on_dragged)
@@ -459,20 +385,5 @@ class EditPanel(Fold):
         self._editing.setEnabled(may and not is_painting)
         self._painting.setVisible(is_painting)
         self._painting.setEnabled(may)
-        history = self.history
-        for button, what, verb in (
-            (self.undo, "" if history is None else history.undoes, "Undo"),
-            (self.redo, "" if history is None else history.redoes, "Do again"),
-        ):
-            button.setEnabled(bool(what))
-            button.setToolTip(f"{verb}: {what}" if what else f"Nothing to {verb.lower()}")
+        self.show_history(self.history)
         self._tools.reach = self.radius.value()
-
-
-def _button(text: str, tip: str, is_mode: bool = False) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setCheckable(is_mode)
-    # Five in a row of a narrow dock.
-    button.setMinimumWidth(40)
-    return button

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QWidget,
 )
@@ -23,12 +22,11 @@ from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.automatic_edge import AutomaticEdge
 from napari_deltamic.plugin.background import BackgroundTask
 from napari_deltamic.plugin.edit_panel import EditPanel
-from napari_deltamic.plugin.fit_numbers import FitNumbers
+from napari_deltamic.plugin.fit_progress import FitProgress
 from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.inspect_fold import InspectFold
 from napari_deltamic.plugin.live_view import live_view_of
-from napari_deltamic.plugin.loss_plot import LossPlot
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.movie_options import MovieOptions, movie_source
 from napari_deltamic.plugin.movie_worker import MovieWorker
@@ -41,7 +39,7 @@ from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, cou
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_deltamic.fitting import FitResult, FitState
+    from napari_deltamic.fitting import FitResult
     from napari_deltamic.plugin.fit_worker import FitWorker
     from napari_deltamic.timelapse import TimelapseResult
 
@@ -84,10 +82,7 @@ class FitDock(Dock):
         self.psf_label.setWordWrap(True)
         self.device = MessageLabel()
         self.status = MessageLabel()
-        self.progress = QProgressBar()
-        self.plot = LossPlot()
-        self.numbers = FitNumbers()
-        self.values = self.numbers.values
+        self.progress = FitProgress(self._session, view.inspection)
         self.inspect = InspectFold(view.inspection)
         self.edit = EditPanel(napari_viewer, view, self.mesh, self.image.source)
         self.fine = QCheckBox("Fine stages only")
@@ -111,6 +106,7 @@ class FitDock(Dock):
         worker = self._session.worker
         if worker is not None and self._session.is_fitting:
             # The dock was closed and opened again meanwhile.
+            self.progress.show_phase(worker.phase)
             self._on_phase(worker.phase)
 
     def _lay_out(self) -> None:
@@ -142,12 +138,7 @@ class FitDock(Dock):
         self.content.addLayout(buttons)
         self.content.addWidget(self.status)
         self.content.addWidget(self.device)
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.progress.setMaximumHeight(8)
         self.content.addWidget(self.progress)
-        self.content.addWidget(self.numbers)
-        self.content.addWidget(self.plot)
         self.content.addWidget(self.inspect)
         self.content.addWidget(self.edit)
         self.save_button.setToolTip("Mesh, measures, rendering and settings, into a folder")
@@ -173,7 +164,6 @@ class FitDock(Dock):
         session.taken_up.connect(self._show_settings)
         session.mesh_changed.connect(self._choose_mesh)
         session.psf_changed.connect(self._show_psf)
-        self._view.inspection.changed.connect(self._mark_moment)
         session.started.connect(self._on_started)
         session.phase_changed.connect(self._on_phase)
         session.advanced.connect(self._on_state)
@@ -255,22 +245,11 @@ class FitDock(Dock):
         return self.mesh.layer is not None and self.mesh.layer == self._view.surface
 
     def _on_started(self) -> None:
-        self.plot.clear()
         self._other_mesh, worker = None, self._session.worker
-        if worker is not None and worker.done_before:
-            self._show_curve(worker)
-            return
-        self._going_on = ""
-        self._show_progress(0.0)
-        self.numbers.clear()
-
-    def _show_curve(self, worker: FitWorker) -> None:
-        self.plot.show_losses(worker.losses[:], worker.stage_starts[:])
-        self.plot.show_changes(worker.changes)
+        if worker is None or not worker.done_before:
+            self._going_on = ""
 
     def _on_phase(self, phase: Phase) -> None:
-        worker = self._session.worker
-        self.numbers.follow(None if worker is None or phase.is_over else worker.pace)
         if phase in _STATUS:
             text = _STATUS[phase]
             if phase is Phase.PREPARING and engine.is_ready():
@@ -278,50 +257,18 @@ class FitDock(Dock):
             if phase in (Phase.PREPARING, Phase.RUNNING) and self._going_on:
                 text = self._going_on
             self.status.say(text)
-        # A bar without end says that something happens whose length is unknown.
-        self.progress.setRange(0, 0 if phase is Phase.PREPARING else 1000)
         self._enable()
 
-    def _on_state(self, state: FitState) -> None:
-        worker = self._session.worker
-        if worker is not None:
-            self._show_curve(worker)
+    def _on_state(self) -> None:
         if self._seed is not None and self._seed != self._view.surface:
             # It would hide the surface that is being fitted.
             self._seed.visible = False
         self._seed = None
-        self._show_progress(state.progress if worker is None else worker.progress)
-        stage = f"{state.stage + 1} of {state.stages}"
-        if isinstance(worker, MovieWorker):
-            last = worker.movie.first + len(worker.movie) - 1
-            stage += f", frame {worker.frame} of {last}"
-        self.values["Stage"].setText(stage)
-        self.values["Iteration"].setText(str(state.iteration))
-        self.values["Loss"].setText(f"{state.loss:.4g}")
-
-    def _mark_moment(self) -> None:
-        """Show in the plot which moment the view shows."""
-        inspection, worker = self._view.inspection, self._session.worker
-        shown, moments = inspection.shown, inspection.moments
-        if inspection.is_live or shown is None or worker is None or not moments:
-            self.plot.mark(None)
-        else:
-            # Of a movie, iterations are counted anew in each frame.
-            self.plot.mark(len(worker.losses) - moments[-1].iteration + shown.iteration)
-
-    def _show_progress(self, part: float) -> None:
-        # A bar that takes updates repaints at once, and with it Qt composes the whole window.
-        self.progress.setUpdatesEnabled(False)
-        self.progress.setValue(int(1000 * part))
-        self.progress.setUpdatesEnabled(True)
 
     def _on_finished(self, result: FitResult | None) -> None:
         if result is None:
             self.status.say("Stopped before the fit began.")
             return
-        # Steps counted from 0 there, and from 1 here.
-        self.plot.show_losses(result.loss_history, [start + 1 for start in result.stage_starts])
-        self._show_progress(1.0)
         reason = result.stop_reason.rstrip(".")
         self.status.say(
             f"Done: {count_of(len(result.mesh.regions), 'region')}, {len(result.mesh.faces)} "
@@ -334,8 +281,6 @@ class FitDock(Dock):
         lost = f"lost: {', '.join(map(str, result.lost))}" if result.lost else ""
         parts = [part for part in (done, divisions, lost) if part]
         reason = result.stop_reason
-        if not result.stopped:
-            self._show_progress(1.0)
         self.status.say(f"Done: {', '.join(parts)}. {reason[:1].upper()}{reason[1:]}.")
 
     def _on_image(self) -> None:

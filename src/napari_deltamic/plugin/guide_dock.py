@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_deltamic.fitting import FitState
+    from napari_deltamic.plugin.detail import Detail
 
 PLUGIN = "napari-deltamic"
 _METHODS = {"membrane": MEMBRANES, "interior": IMAGE}
@@ -62,6 +63,7 @@ class GuideDock(Dock):
         self._viewer, self._session = napari_viewer, view.session
         self._stage = self._stages = 0
         self._seeded: Image | None = None
+        self._reason = ""
         self.sessions, self.restore_bar = SessionRow(view), RestoreBar(view)
         self.content.addWidget(self.sessions)
         self.content.addWidget(self.restore_bar)
@@ -100,6 +102,7 @@ class GuideDock(Dock):
         self.seed.method.currentIndexChanged.connect(self._refresh)
         self.seed.button.clicked.connect(self._refresh)
         self.seed.message.said.connect(self._refresh)
+        self.seed.made.connect(self._on_made)
         self.optics.accepted.connect(lambda: self._go_to("Fit"))
         self.optics.design_wanted.connect(self._design)
         self.fit.status.said.connect(self._refresh)
@@ -162,8 +165,17 @@ class GuideDock(Dock):
         self.image.recall(self._session.marks)
 
     def _on_mesh_chosen(self) -> None:
+        self._reason = ""
         if self.fit.mesh.layer is not None:
             self._session.choose_mesh(self.fit.mesh.layer.name)
+
+    def _on_made(self, detail: Detail) -> None:
+        fields = self.fit.form.fields
+        # 0 stands for what the fit takes by itself.
+        fields["edge_length"].value = detail.edge_length or 0.0
+        fields["stages"].value = detail.stages
+        self._reason = detail.reason
+        self._refresh()
 
     def _on_seed(self) -> None:
         self._seeded = self.image.layer
@@ -245,6 +257,7 @@ class GuideDock(Dock):
             warns=status.is_warning,
             loss=None if result is None else result.loss_history[-1],
             warnings=0 if result is None else len(result.warnings),
+            reason=self._reason,
         )
 
     def _results_state(self) -> StepState:

@@ -174,6 +174,8 @@ class FitFacts:
         Of the result; None if there is none.
     warnings
         How many the result came with.
+    reason
+        Why the settings are not the usual ones.
     """
 
     has_seed: bool = False
@@ -186,6 +188,7 @@ class FitFacts:
     warns: bool = False
     loss: float | None = None
     warnings: int = 0
+    reason: str = ""
 
 
 def fit_state(facts: FitFacts) -> StepState:
@@ -206,7 +209,8 @@ def fit_state(facts: FitFacts) -> StepState:
         return StepState(Standing.DONE, f"{facts.said} Loss: {facts.loss:.3g}.{also}")
     if not facts.has_seed:
         return StepState(Standing.WAITS, "Needs a seed mesh first.")
-    return StepState(Standing.READY, "Ready: press Fit, and watch the mesh move.")
+    ready = "Ready: press Fit, and watch the mesh move."
+    return StepState(Standing.READY, f"{ready} {facts.reason}".rstrip())
 
 
 def results_state(has_result: bool, is_busy: bool, cells: int | None, said: str) -> StepState:

@@ -89,9 +89,7 @@ class InspectFold(Fold):
             "Measuring, saving and the next fit take the latest mesh all the same."
         )
         self.live.setToolTip("Show the latest state again")
-        self.keep.setToolTip(
-            "Add this mesh as a layer of its own, to measure or to fit from"
-        )
+        self.keep.setToolTip("Add this mesh as a layer of its own, to measure or to fit from")
         self.moment.setWordWrap(True)
         column.addWidget(self.slider)
         column.addWidget(self.moment)

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Labels, Points
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -21,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_deltamic.plugin.background import BackgroundTask
 from napari_deltamic.plugin.cell_finder import CellFinder, Markers, found_markers, mesh_of_labels
+from napari_deltamic.plugin.detail import explained_by_walls, suggested_detail
 from napari_deltamic.plugin.finder_pages import InteriorPage, MarkerRows, MembranePage
 from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.image_chooser import ImageChooser
@@ -59,8 +61,19 @@ class Search(NamedTuple):
         return self.finder.labels(self.source.load(), self.markers)
 
 
+class MadeSeed(NamedTuple):
+    """What was made of an image, and how much of it the walls between the labels explain."""
+
+    labels: NDArray[np.integer]
+    mesh: TriangleMesh
+    explained: float | None
+
+
 class SeedDock(Dock):
     """Makes a Surface layer from which a fit can start."""
+
+    made = Signal(object)
+    """A mesh was made; emits the Detail that suits a fit from it."""
 
     def __init__(self, napari_viewer: Viewer, is_step: bool = False) -> None:
         view = live_view_of(napari_viewer)
@@ -257,19 +270,23 @@ class SeedDock(Dock):
 
     def _make_from_image(self) -> None:
         search = self._search()
-        placement = search.source.placement
+        placement, method = search.source.placement, self.method.currentText()
         shown = self.preview.labels(search.image, search.settings)
 
-        def from_image() -> tuple[NDArray[np.integer], TriangleMesh]:
-            labels: NDArray[np.integer] = search.labels() if shown is None else shown
-            return labels, mesh_of_labels(labels, placement.spacing, placement.origin)
+        def from_image() -> MadeSeed:
+            stack = search.source.load()
+            labels = search.finder.labels(stack, search.markers) if shown is None else shown
+            mesh = mesh_of_labels(labels, placement.spacing, placement.origin)
+            # Of interiors there is no wall to see.
+            has_walls = method == MEMBRANES
+            return MadeSeed(labels, mesh, explained_by_walls(stack, labels) if has_walls else None)
 
-        def add(made: tuple[NDArray[np.integer], TriangleMesh]) -> None:
+        def add(made: MadeSeed) -> None:
             if shown is None:
-                self.preview.show(made[0], placement, search.image, search.settings)
+                self.preview.show(made.labels, placement, search.image, search.settings)
             # The outline of the mesh is to be seen now.
             self.preview.hide()
-            self._add(made[1], search.source)
+            self._add(made.mesh, search.source, made.explained)
 
         self._task.run(from_image, add)
 
@@ -314,12 +331,13 @@ class SeedDock(Dock):
             return labels, source.placement
         return labels, labels.placement
 
-    def _add(self, mesh: TriangleMesh, source: StackSource) -> None:
+    def _add(self, mesh: TriangleMesh, source: StackSource, explained: float | None = None) -> None:
         placement = source.placement
         options = surface_options(mesh) | placement.layer_options()
         seed = self._viewer.add_surface(surface_data(mesh), name=MESH_LAYER, **options)
         self._view.show_seed(seed, mesh, placement)
         self._view.session.choose_mesh(seed.name)
+        self.made.emit(suggested_detail(mesh.volumes(), placement.spacing, explained))
         touching = int((mesh.interfaces > 0).all(axis=1).sum())
         contacts = f", which share {count_of(touching, 'contact')}" if touching else ""
         low, high = (f"{float(f'{volume:.3g}'):g}" for volume in np.sort(mesh.volumes())[[0, -1]])
