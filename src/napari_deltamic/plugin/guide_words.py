@@ -224,4 +224,5 @@ def results_state(has_result: bool, is_busy: bool, cells: int | None, said: str)
 
 def _sentence(message: str) -> str:
     """Return a message as a sentence."""
-    return message[:1].upper() + message[1:].rstrip(".") + "."
+    end = "" if message.endswith("?") else "."
+    return message[:1].upper() + message[1:].rstrip(".") + end

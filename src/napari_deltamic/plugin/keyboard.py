@@ -14,11 +14,13 @@ _SAME_ROW = 6
 
 def tab_stops(widget: QWidget) -> list[QWidget]:
     """Return what Tab can reach in a widget now, row by row and from left to right."""
-    places = [
-        (child.mapTo(widget, QPoint(0, 0)), child)
-        for child in widget.findChildren(QWidget)
-        if _is_stop(child, widget)
-    ]
+    return _in_rows(
+        [child for child in widget.findChildren(QWidget) if _is_stop(child, widget)], widget
+    )
+
+
+def _in_rows(children: list[QWidget], widget: QWidget) -> list[QWidget]:
+    places = [(child.mapTo(widget, QPoint(0, 0)), child) for child in children]
     by_height = sorted(places, key=lambda place: place[0].y() + place[1].height() / 2)
     rows: list[list[tuple[int, QWidget]]] = []
     last = float("-inf")
@@ -33,7 +35,10 @@ def tab_stops(widget: QWidget) -> list[QWidget]:
 
 def put_in_order(widget: QWidget) -> None:
     """Make Tab go through a widget in the order of :func:`tab_stops`."""
-    stops = tab_stops(widget)
+    stops, focused = tab_stops(widget), widget.focusWidget()
+    if focused is not None and focused not in stops and focused.window() == widget.window():
+        # A button that went grey or was folded away as it was pressed: what follows gets the focus.
+        stops = _in_rows([*stops, focused], widget)
     for before, after in pairwise(stops):
         QWidget.setTabOrder(before, after)
 
@@ -50,5 +55,6 @@ def press_on_enter(widget: QWidget, event: QKeyEvent) -> bool:
 
 def _is_stop(child: QWidget, widget: QWidget) -> bool:
     takes_tab = bool(child.focusPolicy() & Qt.FocusPolicy.TabFocus)
-    is_there = child.isEnabled() and child.isVisibleTo(widget)
+    # A list that is dropped down is a window of its own.
+    is_there = child.isEnabled() and child.isVisibleTo(widget) and child.window() == widget.window()
     return takes_tab and is_there and child.focusProxy() is None

@@ -52,6 +52,9 @@ class Suggestion:
 def suggest(data: Any) -> Suggestion:
     """Return what a (Z, Y, X) image says; of a large one only its middle is looked at."""
     image = np.asarray(data[middle(np.shape(data))])
+    if not np.isfinite(image).all():
+        # Told of once the stack is loaded.
+        return Suggestion(None, "gaussian")
     return Suggestion(suggested_marks(image), suggested_noise(image), has_background(image))
 
 

@@ -87,7 +87,9 @@ class FitAutosave(QObject):
                 raise OSError(f"the fit runs, but is not kept: {reason}") from error
 
         # One task for each fit: the one before may still be writing.
-        BackgroundTask(self).run(write, lambda _: _logger.debug("autosave in %s", folder))
+        task = BackgroundTask(self)
+        task.busy_changed.connect(lambda busy: None if busy else task.deleteLater())
+        task.run(write, lambda _: _logger.debug("autosave in %s", folder))
 
     def _on_phase(self, phase: Phase) -> None:
         if phase.is_over:
