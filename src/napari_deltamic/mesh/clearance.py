@@ -22,6 +22,8 @@ from napari_deltamic.mesh.remeshing.vectors import (
 from napari_deltamic.mesh.topology import edge_use
 
 _CORNERS = ((0, 1), (1, 2), (2, 0))
+# Within so many edge lengths every face of an even mesh has one that is no neighbour of it.
+_NEARBY = 2.0
 
 
 def face_clearances(
@@ -48,6 +50,26 @@ def face_clearances(
     if len(faces) == 0:
         return np.empty(0)
     edges = edge_use(faces).edges
+    mean_edge = float(np.linalg.norm(np.diff(vertices[edges], axis=1), axis=2).mean())
+    nearby = min(reach, _NEARBY * mean_edge)
+    every = np.arange(len(faces))
+    gaps = _gaps_within(vertices, faces, edges, nearby, every, np.full(len(faces), nearby))
+    lonely = np.flatnonzero(gaps >= nearby)
+    if nearby == reach or len(lonely) == 0:
+        return gaps
+    gaps[lonely] = reach
+    return _gaps_within(vertices, faces, edges, reach, lonely, gaps)
+
+
+def _gaps_within(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    edges: NDArray[np.int64],
+    reach: float,
+    sought: NDArray[np.int64],
+    known: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return known gaps, made smaller where one of the faces sought has another within reach."""
     both = np.concatenate([edges, edges[:, ::-1]])
     both = both[np.argsort(both[:, 0], kind="stable")]
     starts = np.searchsorted(both[:, 0], np.arange(len(vertices) + 1))
@@ -60,35 +82,37 @@ def face_clearances(
     flat = np.ravel_multi_index(tuple(keys.T), tuple(shape))
     order = np.argsort(flat, kind="stable")
     steps = np.array([shape[1] * shape[2], shape[2], 1])
-    return np.asarray(
-        _clearances(
-            vertices, faces, low, high, reach, flat[order], order, steps, starts, both[:, 1].copy()
-        )
-    )
+    places = np.empty(len(faces), dtype=np.int64)
+    places[order] = np.arange(len(faces))
+    whole = len(sought) == len(faces)
+    cells = flat[order], order, steps, np.sort(places[sought]), whole
+    around = starts, both[:, 1].copy()
+    return np.asarray(np.sqrt(_clearances(vertices, faces, low, high, known**2, *cells, *around)))
 
 
 @njit(cache=True, nogil=True)
 def _clearances(  # type: ignore[no-untyped-def]
-    vertices, faces, low, high, reach, filed, order, steps, starts, around
+    vertices, faces, low, high, squared, filed, order, steps, places, whole, starts, around
 ):
-    squared = np.full(len(faces), reach * reach)
     near = np.full(len(vertices), -1)
-    for place in range(len(order)):
+    for place in places:
         face = order[place]
         for corner in range(3):
             vertex = faces[face, corner]
             near[vertex] = face
             for other in range(starts[vertex], starts[vertex + 1]):
                 near[around[other]] = face
-        for z in range(-1, 2):
-            for y in range(-1, 2):
+        # Its own cell first: what lies near leaves little to look for farther away.
+        for z in (0, -1, 1):
+            for y in (0, -1, 1):
                 # Three cells of a row lie one behind the other.
                 middle = filed[place] + z * steps[0] + y * steps[1]
                 first = np.searchsorted(filed, middle - 1)
                 last = np.searchsorted(filed, middle + 2)
-                for entry in range(max(first, place + 1), last):
+                # Among all, each pair is looked at once.
+                for entry in range(max(first, place + 1) if whole else first, last):
                     other = order[entry]
-                    if not _boxes_within(low, high, face, other, reach):
+                    if _boxes_squared(low, high, face, other) >= max(squared[face], squared[other]):
                         continue
                     if (
                         near[faces[other, 0]] == face
@@ -99,15 +123,17 @@ def _clearances(  # type: ignore[no-untyped-def]
                     gap = _faces_squared(vertices, faces, face, other)
                     squared[face] = min(squared[face], gap)
                     squared[other] = min(squared[other], gap)
-    return np.sqrt(squared)
+    return squared
 
 
 @njit(cache=True, nogil=True)
-def _boxes_within(low, high, one, two, reach):  # type: ignore[no-untyped-def]
+def _boxes_squared(low, high, one, two):  # type: ignore[no-untyped-def]
+    """Squared distance of the boxes around two faces: these are no nearer."""
+    total = 0.0
     for axis in range(3):
-        if low[one, axis] - high[two, axis] > reach or low[two, axis] - high[one, axis] > reach:
-            return False
-    return True
+        gap = max(low[one, axis] - high[two, axis], low[two, axis] - high[one, axis], 0.0)
+        total += gap * gap
+    return total
 
 
 @njit(cache=True, nogil=True)
