@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Surface
 from napari.utils.notifications import show_error, show_info
@@ -159,6 +159,7 @@ class FitDock(Dock):
         self.mesh.activated.connect(self._show_seed)
         self.mesh.activated.connect(self._take_other_mesh)
         self.mesh.layer_changed.connect(self._enable)
+        self._viewer.layers.events.renamed.connect(self._on_renamed)
         session = self._session
         self.form.changed.connect(self._keep_settings)
         session.taken_up.connect(self._show_settings)
@@ -314,6 +315,13 @@ class FitDock(Dock):
     def _choose_mesh(self, name: str) -> None:
         if name in self._viewer.layers and not self._session.is_fitting:
             self.mesh.choose(self._viewer.layers[name])
+
+    def _on_renamed(self, event: Any) -> None:
+        """Keep to the seed when the user gives its layer another name."""
+        layer = self._viewer.layers[event.index]
+        if layer == self.mesh.layer and self._session.mesh_name not in self._viewer.layers:
+            self._session.mesh_name = layer.name
+            self.mesh.layer_changed.emit()
 
     def _show_seed(self) -> None:
         seed = self.mesh.layer

@@ -108,6 +108,7 @@ class GuideDock(Dock):
         self.fit.status.said.connect(self._refresh)
         # A mesh that the user chooses there will do as a seed.
         self.fit.mesh.activated.connect(self._on_mesh_chosen)
+        self.fit.mesh.layer_changed.connect(self._refresh)
         session.taken_up.connect(self._on_taken_up)
         session.mesh_changed.connect(self._on_seed)
         session.psf_changed.connect(self._refresh)
