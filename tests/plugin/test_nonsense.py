@@ -82,8 +82,8 @@ def test_an_image_of_the_wrong_kind_is_refused_with_the_reason(
 
 
 EMPTY = {
-    "zeros": (np.zeros(SHAPE, dtype=np.uint16), "every voxel holds 0"),
-    "constant": (np.full(SHAPE, 7.0), "every voxel holds 7"),
+    "zeros": (np.zeros(SHAPE, dtype=np.uint16), "very voxel holds 0"),
+    "constant": (np.full(SHAPE, 7.0), "very voxel holds 7"),
     "nan": (np.where(np.arange(SHAPE[2]) == 3, np.nan, np.ones(SHAPE)), "NaN or infinite"),
     "infinite": (np.where(np.arange(SHAPE[2]) == 14, np.inf, np.ones(SHAPE)), "NaN or infinite"),
 }
@@ -98,6 +98,8 @@ def test_an_image_without_anything_to_fit_is_told_of(
     viewer.add_image(data, name="image", contrast_limits=(0, 10), **PLACED)
     recwarn.clear()
     dock = guide_on(qtbot, viewer)
+    assert state(dock, "Image").standing is Standing.WRONG
+    assert words in state(dock, "Image").sentence
     assert not dock.image.button.isEnabled()
     dock.image.choose_marks("interior")
     click(qtbot, dock.image.button)

@@ -62,6 +62,8 @@ class ImageFacts:
         Of the stack.
     frame
         Which frame or channel it is, as a sentence; "" if there is but one.
+    doubt
+        What is wrong with its voxels, as a sentence; "" if nothing seems to be.
     """
 
     problem: str = ""
@@ -74,6 +76,7 @@ class ImageFacts:
     name: str = ""
     shape: tuple[int, ...] = ()
     frame: str = ""
+    doubt: str = ""
 
     @property
     def is_ready(self) -> bool:
@@ -97,6 +100,10 @@ def image_state(facts: ImageFacts) -> StepState:
         )
     if facts.is_looking:
         return StepState(Standing.BUSY, "Looking at the image...")
+    if facts.doubt and not facts.is_accepted:
+        return StepState(
+            Standing.WRONG, f"{facts.doubt} Is this the right image, channel and frame?"
+        )
     if facts.marks is None:
         return StepState(
             Standing.WRONG,

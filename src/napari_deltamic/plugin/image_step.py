@@ -44,6 +44,7 @@ class ImageStep(QWidget):
         self._is_accepted = False
         self.noise: Noise | None = None
         self.has_background = True
+        self._doubt = ""
         self.image = ImageChooser(viewer, session)
         self.marks = QComboBox()
         self.button = QPushButton("Use this image")
@@ -115,6 +116,7 @@ class ImageStep(QWidget):
             name=source.name,
             shape=source.shape,
             frame=self.image.frame,
+            doubt=self._doubt,
         )
 
     def _source(self) -> StackSource | str:
@@ -127,7 +129,7 @@ class ImageStep(QWidget):
         source, layer = self._source(), self.layer
         if isinstance(source, StackSource) and layer != self._looked_at:
             self._looked_at = layer
-            self._is_accepted, self.noise = False, None
+            self._is_accepted, self.noise, self._doubt = False, None, ""
             with QSignalBlocker(self.marks):
                 self.marks.setCurrentIndex(-1)
             self._look(source)
@@ -147,6 +149,7 @@ class ImageStep(QWidget):
                     self._look(again)
                 return
             self.noise, self.has_background = found.noise, found.has_background
+            self._doubt = found.doubt
             if layer == self._recalled:
                 self.changed.emit()
                 return

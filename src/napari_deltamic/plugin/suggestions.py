@@ -42,19 +42,23 @@ class Suggestion:
         What the voxels' scatter follows.
     has_background
         Whether what is dark has some brightness, which a fit should solve for.
+    doubt
+        What is wrong with the voxels, as a sentence; "" if nothing seems to be.
     """
 
     marks: Marks | None
     noise: Noise
     has_background: bool = True
+    doubt: str = ""
 
 
 def suggest(data: Any) -> Suggestion:
     """Return what a (Z, Y, X) image says; of a large one only its middle is looked at."""
     image = np.asarray(data[middle(np.shape(data))])
     if not np.isfinite(image).all():
-        # Told of once the stack is loaded.
-        return Suggestion(None, "gaussian")
+        return Suggestion(None, "gaussian", doubt="Some voxels are NaN or infinite.")
+    if np.ptp(image) == 0:
+        return Suggestion(None, "gaussian", doubt=f"Every voxel holds {image.flat[0]:g}.")
     return Suggestion(suggested_marks(image), suggested_noise(image), has_background(image))
 
 
