@@ -1,0 +1,87 @@
+"""Take the pictures of docs/tutorial.md: the guided dock on the nuclei of a mouse embryo.
+
+On a screen of 1280 x 800 or more; Xvfb will do:
+
+    xvfb-run -a -s "-screen 0 1280x800x24" .venv/bin/python docs/make_tutorial_pictures.py
+
+The stack is downloaded once, unless NAPARI_DELTAMIC_DATA names a folder that has it. Set
+NAPARI_DELTAMIC_AUTOSAVE=off to leave the user's own sessions alone.
+"""
+
+from __future__ import annotations
+
+import napari
+from make_pictures import IMAGES, SIZE, open_dock, spin, spin_until
+from napari.qt import get_qapp
+from PIL import Image
+
+from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.live_view import live_view_of
+
+IMAGE, ANNOTATION = "Embryo nuclei", "Embryo nuclei annotation"
+# A plane that cuts four nuclei, in um.
+PLANE = 24.5
+COLOURS = 256
+
+
+def take(viewer: napari.Viewer, name: str) -> None:
+    """Save the window with a palette; the button with a house has been pressed before."""
+    viewer.fit_to_view(layers=[viewer.layers[IMAGE]], margin=0.02)
+    spin(0.5)
+    pixels = viewer.screenshot(canvas_only=False, flash=False)
+    picture = Image.fromarray(pixels[..., :3])
+    path = IMAGES / f"tutorial-{name}.png"
+    # Without dithering flat areas stay flat, and the file small; small marks keep their colour.
+    palette = Image.Quantize.MAXCOVERAGE
+    picture.quantize(COLOURS, palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def main() -> None:
+    get_qapp()
+    engine.prepare_in_background()
+    spin_until(engine.is_ready)
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE)
+    viewer.open_sample("napari-deltamic", "embryo_nuclei")
+    viewer.layers[ANNOTATION].visible = False
+    viewer.layers.selection = {viewer.layers[IMAGE]}
+    guide = open_dock(viewer, "deltaMic")
+    spin_until(lambda: guide.image.noise is not None)
+    viewer.dims.set_point(0, PLANE)
+    viewer.layers[IMAGE].reset_contrast_limits()
+    take(viewer, "image")
+
+    guide.image.button.click()
+    take(viewer, "seed")
+
+    guide.seed.button.click()
+    spin_until(lambda: guide.steps["Optics"].is_open)
+    take(viewer, "optics")
+
+    guide.optics.button.click()
+    session = live_view_of(viewer).session
+    guide.fit.fit_button.click()
+    spin_until(lambda: len(session.worker.stage_starts) > 2)
+    take(viewer, "fit")
+
+    spin_until(lambda: not session.is_fitting)
+    spin_until(lambda: guide.measures is not None and not guide.measures.is_busy)
+    viewer.dims.ndisplay = 3
+    viewer.scene.camera.angles = (0.0, 20.0, 30.0)
+    spin(1.0)
+    take(viewer, "results")
+
+    viewer.dims.ndisplay = 2
+    viewer.layers["Rendering"].visible = False
+    guide.steps["Results"].set_open(False)
+    guide.steps["Fit"].set_open(True)
+    guide.fit.inspect.expand(animate=False)
+    guide.fit.inspect.residual.setChecked(True)
+    spin(2.0)
+    take(viewer, "residual")
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()
