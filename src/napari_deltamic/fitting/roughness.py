@@ -25,7 +25,7 @@ from napari_deltamic.mesh.topology import edge_use
 _FLATTEST = 0.05
 # A vertex is taken to have no less than this part of the mean area, and an edge along a line of the
 # mean length: where triangles have all but vanished, offsets would count without bound.
-_SMALLEST_AREA, _SHORTEST_STEP = 0.01, 0.03
+_SMALLEST_AREA, _SHORTEST_STEP = 1e-4, 1e-2
 # With six equal neighbours at a distance h their mean is offset by h^2 / 4 of the Laplacian, and a
 # vertex has an area of h^2 * sqrt(3) / 2; with two on a line by h^2 / 2 of the second derivative.
 _EVEN = 0.5 / 3.0**0.5
