@@ -197,7 +197,7 @@ def test_after_a_kill_the_fit_goes_on(make_napari_viewer_proxy, qtbot, autosaves
     session = live_view_of(viewer).session
     session.advanced.connect(lambda state: iterations.append(state.iteration))
     click(qtbot, bar.restore_button)
-    qtbot.waitUntil(lambda: len(iterations) > 1, timeout=60_000)
+    qtbot.waitUntil(lambda: len(iterations) > 1, timeout=180_000)
     assert not bar.isVisible()
     assert iterations[0] > at_checkpoint
     assert at_checkpoint >= max(earlier, default=0)
@@ -207,7 +207,7 @@ def test_after_a_kill_the_fit_goes_on(make_napari_viewer_proxy, qtbot, autosaves
     assert guide.fit.form.settings().stages == 12
     assert interrupted(autosaves) == []  # it is this process's now
     click(qtbot, guide.fit.stop_button)
-    qtbot.waitUntil(lambda: session.result is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: session.result is not None, timeout=180_000)
     assert len(session.result.loss_history) >= iterations[-1]
     assert not (found[0].parent / RUNNING).exists()
 

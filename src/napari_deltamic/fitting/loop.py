@@ -30,7 +30,9 @@ from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
 from napari_deltamic.meshft.backends import is_out_of_memory, release_memory
+from napari_deltamic.meshft.threads import thread_count
 from napari_deltamic.optics import PSF
+from napari_deltamic.torch_threads import torch_threads
 
 _log = logging.getLogger(__name__)
 
@@ -99,14 +101,16 @@ def fit(
         raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
     if resume and checkpoint is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
-    prepared, progress = _begun(stack, mesh, psf, settings, first_stage)
-    identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
-    if file is not None and resume and file.exists():
-        progress = load_checkpoint(file, identity)
-    try:
-        return _run(prepared, progress, on_state, should_stop, file, identity)
-    finally:
-        release_memory()
+    # A thread that is born while another holds torch to one has one for good, and sums differ.
+    with torch_threads(thread_count()):
+        prepared, progress = _begun(stack, mesh, psf, settings, first_stage)
+        identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
+        if file is not None and resume and file.exists():
+            progress = load_checkpoint(file, identity)
+        try:
+            return _run(prepared, progress, on_state, should_stop, file, identity)
+        finally:
+            release_memory()
 
 
 def _begun(
