@@ -26,8 +26,8 @@ FIRST, STEP, LAST = 700, 110, 1800
 COLOURS = 160
 
 
-def start_from_small_spheres(viewer: napari.Viewer, guide: object) -> None:
-    """Make a seed that is visibly not there yet: each cell smaller than it is."""
+def start_from_a_smaller_seed(viewer: napari.Viewer, guide: object) -> None:
+    """Shrink the seed about its middle, so that it visibly has a way to go."""
     seed = viewer.layers["Seed mesh"]
     mesh = mesh_from_layer(seed)
     vertices = mesh.vertices.copy()
@@ -64,7 +64,7 @@ def main() -> None:
     guide.image.button.click()
     guide.seed.button.click()
     spin_until(lambda: guide.steps["Optics"].is_open)
-    start_from_small_spheres(viewer, guide)
+    start_from_a_smaller_seed(viewer, guide)
     guide.optics.button.click()
     session = live_view_of(viewer).session
     guide.fit.fit_button.click()

@@ -19,9 +19,9 @@ from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.live_view import live_view_of
 
 IMAGE, ANNOTATION = "Embryo nuclei", "Embryo nuclei annotation"
-# A plane that cuts four nuclei, in um.
-PLANE = 24.5
-COLOURS = 256
+# Planes in um: one that cuts four nuclei, and one between several.
+PLANE, PLANE_BETWEEN = 24.5, 43.75
+COLOURS = 128
 
 
 def take(viewer: napari.Viewer, name: str) -> None:
@@ -31,9 +31,14 @@ def take(viewer: napari.Viewer, name: str) -> None:
     pixels = viewer.screenshot(canvas_only=False, flash=False)
     picture = Image.fromarray(pixels[..., :3])
     path = IMAGES / f"tutorial-{name}.png"
-    # Without dithering flat areas stay flat, and the file small; small marks keep their colour.
-    palette = Image.Quantize.MAXCOVERAGE
-    picture.quantize(COLOURS, palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Half of the colours for large areas, which stay flat without dithering, half for small marks.
+    palette = Image.new("P", (1, 1))
+    halves = [
+        picture.quantize(COLOURS, method, kmeans=3).getpalette()[: 3 * COLOURS]
+        for method in (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)
+    ]
+    palette.putpalette([value for half in halves for value in half])
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -73,6 +78,7 @@ def main() -> None:
     take(viewer, "results")
 
     viewer.dims.ndisplay = 2
+    viewer.dims.set_point(0, PLANE_BETWEEN)
     viewer.layers["Rendering"].visible = False
     guide.steps["Results"].set_open(False)
     guide.steps["Fit"].set_open(True)
