@@ -14,12 +14,12 @@ import torch
 from machine import describe, goal, interleaved, milliseconds
 from scipy import fft
 
+from napari_deltamic.kernel_threads import thread_count
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.shapes import icosphere
 from napari_deltamic.meshft import MeshFourierTransform, exact_transform
 from napari_deltamic.meshft.cpu import CpuTransform
 from napari_deltamic.meshft.patches import part_corners
-from napari_deltamic.meshft.threads import thread_count
 
 VOXELS = 200
 EDGE = 5.0

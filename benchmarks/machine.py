@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
-from napari_deltamic.meshft.threads import thread_count
+from napari_deltamic.kernel_threads import thread_count
 
 
 def processor() -> str:

@@ -11,11 +11,18 @@ from __future__ import annotations
 
 import napari
 import numpy as np
-from make_pictures import IMAGES, SIZE, open_dock, spin, spin_until
-from napari.qt import get_qapp
 from PIL import Image
+from viewer_pictures import (
+    IMAGES,
+    fill_canvas,
+    open_guide,
+    picture_of,
+    seed_with,
+    spin,
+    spin_until,
+    viewer_of,
+)
 
-from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer, surface_data
 
@@ -43,8 +50,7 @@ def pictures(viewer: napari.Viewer, guide: object, places: np.ndarray) -> list[I
     for place in places:
         guide.fit.inspect.slider.setValue(int(place))
         spin(0.25)
-        pixels = viewer.screenshot(canvas_only=True, flash=False)
-        picture = Image.fromarray(pixels[..., :3])
+        picture = picture_of(viewer, canvas_only=True)
         side = min(picture.size)
         left, top = ((length - side) // 2 for length in picture.size)
         square = picture.crop((left, top, left + side, top + side))
@@ -53,45 +59,36 @@ def pictures(viewer: napari.Viewer, guide: object, places: np.ndarray) -> list[I
 
 
 def main() -> None:
-    get_qapp()
-    engine.prepare_in_background()
-    spin_until(engine.is_ready)
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE)
-    viewer.open_sample("napari-deltamic", SAMPLE)
-    guide = open_dock(viewer, "deltaMic")
-    spin_until(lambda: guide.image.noise is not None)
-    guide.image.button.click()
-    guide.seed.button.click()
-    spin_until(lambda: guide.steps["Optics"].is_open)
-    start_from_a_smaller_seed(viewer, guide)
-    guide.optics.button.click()
-    session = live_view_of(viewer).session
-    guide.fit.fit_button.click()
-    spin_until(lambda: session.is_fitting)
-    spin_until(lambda: not session.is_fitting)
-    spin_until(lambda: guide.measures is not None and not guide.measures.is_busy)
-    last = guide.fit.inspect.slider.maximum()
-    places = np.unique(np.linspace(0.0, last, FRAMES).round())
-    viewer.layers["Rendering"].visible = False
-    viewer.fit_to_view(layers=[viewer.layers[IMAGE]], margin=0.02)
-    planes = pictures(viewer, guide, places)
-    viewer.dims.ndisplay = 3
-    viewer.layers[IMAGE].visible = False
-    viewer.scene.camera.angles = (0.0, 20.0, 30.0)
-    viewer.fit_to_view(layers=[viewer.layers["Fitted mesh"]], margin=0.02)
-    solids = pictures(viewer, guide, places)
-    frames = []
-    for plane, solid in zip(planes, solids, strict=True):
-        frame = Image.new("RGB", (2 * SIDE, SIDE))
-        frame.paste(plane, (0, 0))
-        frame.paste(solid, (SIDE, 0))
-        frames.append(frame.quantize(COLOURS, dither=Image.Dither.NONE))
-    times = [FIRST, *[STEP] * (len(frames) - 2), LAST]
-    path = IMAGES / "fit.gif"
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB, {len(frames)} frames")
-    viewer.close()
+    with viewer_of(SAMPLE) as viewer:
+        guide = open_guide(viewer)
+        seed_with(guide)
+        start_from_a_smaller_seed(viewer, guide)
+        guide.optics.button.click()
+        session = live_view_of(viewer).session
+        guide.fit.fit_button.click()
+        spin_until(lambda: session.is_fitting)
+        spin_until(lambda: not session.is_fitting)
+        spin_until(lambda: guide.measures is not None and not guide.measures.is_busy)
+        last = guide.fit.inspect.slider.maximum()
+        places = np.unique(np.linspace(0.0, last, FRAMES).round())
+        viewer.layers["Rendering"].visible = False
+        fill_canvas(viewer, IMAGE)
+        planes = pictures(viewer, guide, places)
+        viewer.dims.ndisplay = 3
+        viewer.layers[IMAGE].visible = False
+        viewer.scene.camera.angles = (0.0, 20.0, 30.0)
+        fill_canvas(viewer, "Fitted mesh")
+        solids = pictures(viewer, guide, places)
+        frames = []
+        for plane, solid in zip(planes, solids, strict=True):
+            frame = Image.new("RGB", (2 * SIDE, SIDE))
+            frame.paste(plane, (0, 0))
+            frame.paste(solid, (SIDE, 0))
+            frames.append(frame.quantize(COLOURS, dither=Image.Dither.NONE))
+        times = [FIRST, *[STEP] * (len(frames) - 2), LAST]
+        path = IMAGES / "fit.gif"
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
+        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB, {len(frames)} frames")
 
 
 if __name__ == "__main__":

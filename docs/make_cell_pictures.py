@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import napari
-from make_pictures import SIZE, open_dock, spin_until, take
-from napari.qt import get_qapp
 from qtpy.QtCore import Qt
-
-from napari_deltamic.plugin import engine
+from viewer_pictures import open_dock, spin_until, take, viewer_of
 
 IMAGE = "Generated embryo"
 
 
 def main() -> None:
-    get_qapp()
-    engine.prepare_in_background()
-    spin_until(engine.is_ready)
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE)
-    viewer.open_sample("napari-deltamic", "generated_embryo")
-    seed = open_dock(viewer, "Seed mesh")
-    seed.method.setCurrentText("Membranes (watershed)")
-    for button in (seed.markers.find, seed.markers.preview):
-        button.click()
-        spin_until(seed.button.isEnabled)
-    viewer.dims.set_point(0, float(viewer.layers["Cell markers"].data[2, 0]))
-    take(viewer, "plugin-cells.png", IMAGE)
+    with viewer_of("generated_embryo") as viewer:
+        seed = open_dock(viewer, "Seed mesh")
+        seed.method.setCurrentText("Membranes (watershed)")
+        for button in (seed.markers.find, seed.markers.preview):
+            button.click()
+            spin_until(seed.button.isEnabled)
+        viewer.dims.set_point(0, float(viewer.layers["Cell markers"].data[2, 0]))
+        take(viewer, "plugin-cells.png", IMAGE)
 
-    for layer in viewer.layers:
-        layer.visible = False
-    viewer.dims.ndisplay = 3
-    viewer.scene.camera.angles = (0.0, 20.0, 40.0)
-    measures = open_dock(viewer, "Measures")
-    spin_until(lambda: measures.colour_by.count() > 1)
-    measures.colour_by.setCurrentText("Contact: area")
-    measures.separation.setValue(30)
-    table = measures.tables["Contacts"]
-    measures.tabs.setCurrentWidget(table)
-    table.sortByColumn(table.measures.columns.index("area"), Qt.SortOrder.DescendingOrder)
-    take(viewer, "plugin-measures.png", "Measured cells")
-    viewer.close()
+        for layer in viewer.layers:
+            layer.visible = False
+        viewer.dims.ndisplay = 3
+        viewer.scene.camera.angles = (0.0, 20.0, 40.0)
+        measures = open_dock(viewer, "Measures")
+        spin_until(lambda: measures.colour_by.count() > 1)
+        measures.colour_by.setCurrentText("Contact: area")
+        measures.separation.setValue(30)
+        table = measures.tables["Contacts"]
+        measures.tabs.setCurrentWidget(table)
+        table.sortByColumn(table.measures.columns.index("area"), Qt.SortOrder.DescendingOrder)
+        take(viewer, "plugin-measures.png", "Measured cells")
 
 
 if __name__ == "__main__":

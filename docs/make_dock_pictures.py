@@ -11,12 +11,9 @@ import argparse
 from pathlib import Path
 
 import napari
-from make_pictures import open_dock, spin, spin_until
-from napari.qt import get_qapp
-from PIL import Image
 from superqt import QCollapsible
+from viewer_pictures import open_dock, open_guide, picture_of, spin, spin_until, viewer_of
 
-from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.psf_choice import gaussian
@@ -24,7 +21,7 @@ from napari_deltamic.plugin.psf_numbers import MODALITIES
 
 SIZES = (1280, 800), (1920, 1080)
 THEMES = "dark", "light"
-SAMPLE, IMAGE = "generated_cells", "Generated cells (membrane)"
+SAMPLE = "generated_cells"
 
 
 class Album:
@@ -41,9 +38,7 @@ class Album:
             for width, height in SIZES:
                 self._viewer.window.resize(width, height)
                 spin(0.4)
-                pixels = self._viewer.screenshot(canvas_only=False, flash=False)
-                file = self._folder / f"{name}-{theme}-{width}.png"
-                Image.fromarray(pixels[..., :3]).save(file)
+                picture_of(self._viewer).save(self._folder / f"{name}-{theme}-{width}.png")
 
 
 def unfold(widget: object) -> None:
@@ -76,8 +71,7 @@ def psf_designer(viewer: napari.Viewer, album: Album) -> None:
 
 
 def guide(viewer: napari.Viewer, album: Album) -> None:
-    dock = open_dock(viewer, "deltaMic")
-    spin_until(lambda: dock.image.noise is not None)
+    dock = open_guide(viewer)
     for title, step in dock.steps.items():
         for other in dock.steps.values():
             other.set_open(other is step)
@@ -123,22 +117,17 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", choices=["seed", "psf", "guide", "fit"], action="append")
     arguments = parser.parse_args()
-    get_qapp()
-    engine.prepare_in_background()
-    spin_until(engine.is_ready)
-    viewer = napari.Viewer()
-    album = Album(viewer, arguments.folder)
-    viewer.open_sample("napari-deltamic", SAMPLE)
     parts = {
         "seed": [seed_dock],
         "psf": [psf_designer],
         "guide": [guide],
         "fit": [fit, measures],
     }
-    for name in arguments.only or parts:
-        for part in parts[name]:
-            part(viewer, album)
-    viewer.close()
+    with viewer_of(SAMPLE) as viewer:
+        album = Album(viewer, arguments.folder)
+        for name in arguments.only or parts:
+            for part in parts[name]:
+                part(viewer, album)
 
 
 if __name__ == "__main__":

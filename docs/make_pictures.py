@@ -7,94 +7,49 @@ On a screen of 1280 x 800 or more; Xvfb will do:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
+from viewer_pictures import open_dock, spin_until, take, viewer_of
 
-import napari
-from napari.qt import get_qapp
-from PIL import Image
-from qtpy.QtCore import QEventLoop, QTimer
-from qtpy.QtWidgets import QWidget
-
-from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.psf_choice import gaussian
 
-IMAGES = Path(__file__).parent / "images"
-SIZE = 1280, 800
 IMAGE = "Generated cells (membrane)"
 
 
-def spin(seconds: float) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(int(1000 * seconds), loop.quit)
-    loop.exec()
-
-
-def spin_until(condition: Callable[[], object], seconds: float = 300.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("it did not happen in time")
-        spin(0.02)
-
-
-def take(viewer: napari.Viewer, name: str, around: str) -> None:
-    """Save the window, with one layer filling the canvas."""
-    viewer.fit_to_view(layers=[viewer.layers[around]], margin=0.02)
-    spin(0.5)
-    pixels = viewer.screenshot(canvas_only=False, flash=False)
-    Image.fromarray(pixels[..., :3]).save(IMAGES / name, optimize=True)
-
-
-def open_dock(viewer: napari.Viewer, name: str) -> QWidget:
-    dock = viewer.window.add_plugin_dock_widget("napari-deltamic", name, tabify=True)[1]
-    spin(0.5)
-    return dock
-
-
 def main() -> None:
-    get_qapp()
-    engine.prepare_in_background()
-    spin_until(engine.is_ready)
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE)
-    viewer.open_sample("napari-deltamic", "generated_cells")
-    truth = mesh_from_layer(viewer.layers["Truth"])
+    with viewer_of("generated_cells") as viewer:
+        truth = mesh_from_layer(viewer.layers["Truth"])
 
-    psf = open_dock(viewer, "PSF designer")
-    spin_until(lambda: psf.form.isEnabled())
-    psf.form.modality.setCurrentText("Confocal")
-    psf.form.objective.setCurrentText("40x/1.20 water, Zeiss C-Apochromat")
-    psf.form.dye.setCurrentText("GFP")
-    psf.views.logarithmic.setChecked(True)
-    spin_until(lambda: psf.views.views["otf"].picture is not None)
-    take(viewer, "plugin-psf.png", IMAGE)
-    # What the sample was made with.
-    session = live_view_of(viewer).session
-    session.choose_psf(gaussian((0.48, 0.24, 0.24)))
-    seed = open_dock(viewer, "Seed mesh")
-    seed.add_points.click()
-    cells = [truth.region_mesh(region).vertices for region in truth.regions]
-    centers = [(cell.min(axis=0) + cell.max(axis=0)) / 2 for cell in cells]
-    viewer.layers["Seed points"].add(centers)
-    seed.radius.setValue(1.0)
-    seed.button.click()
-    spin_until(seed.button.isEnabled)
-    take(viewer, "plugin-seed.png", IMAGE)
+        psf = open_dock(viewer, "PSF designer")
+        spin_until(lambda: psf.form.isEnabled())
+        psf.form.modality.setCurrentText("Confocal")
+        psf.form.objective.setCurrentText("40x/1.20 water, Zeiss C-Apochromat")
+        psf.form.dye.setCurrentText("GFP")
+        psf.views.logarithmic.setChecked(True)
+        spin_until(lambda: psf.views.views["otf"].picture is not None)
+        take(viewer, "plugin-psf.png", IMAGE)
+        # What the sample was made with.
+        session = live_view_of(viewer).session
+        session.choose_psf(gaussian((0.48, 0.24, 0.24)))
+        seed = open_dock(viewer, "Seed mesh")
+        seed.add_points.click()
+        cells = [truth.region_mesh(region).vertices for region in truth.regions]
+        centers = [(cell.min(axis=0) + cell.max(axis=0)) / 2 for cell in cells]
+        viewer.layers["Seed points"].add(centers)
+        seed.radius.setValue(1.0)
+        seed.button.click()
+        spin_until(seed.button.isEnabled)
+        take(viewer, "plugin-seed.png", IMAGE)
 
-    fit = open_dock(viewer, "Fit")
-    viewer.layers["Seed points"].visible = False
-    fit.fit_button.click()
-    spin_until(lambda: len(session.worker.stage_starts) > 1)
-    take(viewer, "plugin-fit.png", IMAGE)
-    spin_until(lambda: not session.is_fitting)
-    viewer.dims.ndisplay = 3
-    viewer.scene.camera.angles = (0.0, 20.0, 0.0)
-    take(viewer, "plugin-result.png", "Fitted mesh")
-    viewer.close()
+        fit = open_dock(viewer, "Fit")
+        viewer.layers["Seed points"].visible = False
+        fit.fit_button.click()
+        spin_until(lambda: len(session.worker.stage_starts) > 1)
+        take(viewer, "plugin-fit.png", IMAGE)
+        spin_until(lambda: not session.is_fitting)
+        viewer.dims.ndisplay = 3
+        viewer.scene.camera.angles = (0.0, 20.0, 0.0)
+        take(viewer, "plugin-result.png", "Fitted mesh")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,17 @@ NAPARI_DELTAMIC_AUTOSAVE=off to leave the user's own sessions alone.
 from __future__ import annotations
 
 import napari
-from make_pictures import IMAGES, SIZE, open_dock, spin, spin_until
-from napari.qt import get_qapp
 from PIL import Image
+from viewer_pictures import (
+    IMAGES,
+    fill_canvas,
+    open_guide,
+    picture_of,
+    spin,
+    spin_until,
+    viewer_of,
+)
 
-from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.live_view import live_view_of
 
 IMAGE, ANNOTATION = "Embryo nuclei", "Embryo nuclei annotation"
@@ -26,10 +32,8 @@ COLOURS = 128
 
 def take(viewer: napari.Viewer, name: str) -> None:
     """Save the window with a palette; the button with a house has been pressed before."""
-    viewer.fit_to_view(layers=[viewer.layers[IMAGE]], margin=0.02)
-    spin(0.5)
-    pixels = viewer.screenshot(canvas_only=False, flash=False)
-    picture = Image.fromarray(pixels[..., :3])
+    fill_canvas(viewer, IMAGE)
+    picture = picture_of(viewer)
     path = IMAGES / f"tutorial-{name}.png"
     # Half of the colours for large areas, which stay flat without dithering, half for small marks.
     palette = Image.new("P", (1, 1))
@@ -43,50 +47,43 @@ def take(viewer: napari.Viewer, name: str) -> None:
 
 
 def main() -> None:
-    get_qapp()
-    engine.prepare_in_background()
-    spin_until(engine.is_ready)
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE)
-    viewer.open_sample("napari-deltamic", "embryo_nuclei")
-    viewer.layers[ANNOTATION].visible = False
-    viewer.layers.selection = {viewer.layers[IMAGE]}
-    guide = open_dock(viewer, "deltaMic")
-    spin_until(lambda: guide.image.noise is not None)
-    viewer.dims.set_point(0, PLANE)
-    viewer.layers[IMAGE].reset_contrast_limits()
-    take(viewer, "image")
+    with viewer_of("embryo_nuclei") as viewer:
+        viewer.layers[ANNOTATION].visible = False
+        viewer.layers.selection = {viewer.layers[IMAGE]}
+        guide = open_guide(viewer)
+        viewer.dims.set_point(0, PLANE)
+        viewer.layers[IMAGE].reset_contrast_limits()
+        take(viewer, "image")
 
-    guide.image.button.click()
-    take(viewer, "seed")
+        guide.image.button.click()
+        take(viewer, "seed")
 
-    guide.seed.button.click()
-    spin_until(lambda: guide.steps["Optics"].is_open)
-    take(viewer, "optics")
+        guide.seed.button.click()
+        spin_until(lambda: guide.steps["Optics"].is_open)
+        take(viewer, "optics")
 
-    guide.optics.button.click()
-    session = live_view_of(viewer).session
-    guide.fit.fit_button.click()
-    spin_until(lambda: len(session.worker.stage_starts) > 2)
-    take(viewer, "fit")
+        guide.optics.button.click()
+        session = live_view_of(viewer).session
+        guide.fit.fit_button.click()
+        spin_until(lambda: len(session.worker.stage_starts) > 2)
+        take(viewer, "fit")
 
-    spin_until(lambda: not session.is_fitting)
-    spin_until(lambda: guide.measures is not None and not guide.measures.is_busy)
-    viewer.dims.ndisplay = 3
-    viewer.scene.camera.angles = (0.0, 20.0, 30.0)
-    spin(1.0)
-    take(viewer, "results")
+        spin_until(lambda: not session.is_fitting)
+        spin_until(lambda: guide.measures is not None and not guide.measures.is_busy)
+        viewer.dims.ndisplay = 3
+        viewer.scene.camera.angles = (0.0, 20.0, 30.0)
+        spin(1.0)
+        take(viewer, "results")
 
-    viewer.dims.ndisplay = 2
-    viewer.dims.set_point(0, PLANE_BETWEEN)
-    viewer.layers["Rendering"].visible = False
-    guide.steps["Results"].set_open(False)
-    guide.steps["Fit"].set_open(True)
-    guide.fit.inspect.expand(animate=False)
-    guide.fit.inspect.residual.setChecked(True)
-    spin(2.0)
-    take(viewer, "residual")
-    viewer.close()
+        viewer.dims.ndisplay = 2
+        viewer.dims.set_point(0, PLANE_BETWEEN)
+        viewer.layers["Rendering"].visible = False
+        guide.steps["Results"].set_open(False)
+        guide.steps["Fit"].set_open(True)
+        guide.fit.inspect.expand(animate=False)
+        guide.fit.inspect.residual.setChecked(True)
+        spin(2.0)
+        take(viewer, "residual")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
+import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,16 +17,34 @@ from napari_deltamic.imaging import read_stack
 from napari_deltamic.mesh import read_mesh
 
 
-def test_the_first_interrupt_asks_to_stop_and_the_second_aborts(capsys):
+def test_the_first_interrupt_asks_to_stop_and_the_second_aborts(capfd):
     before = signal.getsignal(signal.SIGINT)
     with stop_on_interrupt() as pressed:
         assert not pressed()
         signal.raise_signal(signal.SIGINT)
         assert pressed()
-        assert "Stopping" in capsys.readouterr().err
+        assert "Stopping" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_while_a_line_is_written_to_the_terminal(capfd, monkeypatch):
+    class Interrupting(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, line):
+            signal.raise_signal(signal.SIGINT)
+            return len(line)
+
+    with stop_on_interrupt() as pressed:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(Interrupting())))
+        sys.stderr.write("stage 2")
+        sys.stderr.flush()
+        assert pressed()
+    monkeypatch.undo()
+    assert "Stopping" in capfd.readouterr().err
 
 
 def test_other_threads_leave_signals_alone():
@@ -40,30 +60,38 @@ def test_other_threads_leave_signals_alone():
     assert answers == [False]
 
 
+def wait_for_line(process, words):
+    """Read what a program says until a line has these words; fail where it ends before that."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if words in line:
+            return
+    pytest.fail(f"it ended without saying {words!r}: {''.join(said)}")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a console is needed to send Ctrl-C there")
 def test_ctrl_c_leaves_the_best_mesh_and_resume_goes_on(sample, sample_files, sigma, tmp_path):
     words = ["fit", sample_files / "stack.tif", "--mesh", sample_files / "start.rec", "--sigma"]
     words += [*sigma, "-o", tmp_path, "--tolerance", "1e-9", "--max-iterations", "200"]
     process = subprocess.Popen(
-        [*PROGRAM, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*PROGRAM, *map(str, words)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # As users run it: with a buffer, in the middle of whose flush Ctrl-C may come.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
     )
-    line = process.stderr.readline()
-    while "stage 2" not in line:
-        assert line, "the fit ended before it could be stopped"
-        line = process.stderr.readline()
+    wait_for_line(process, "stage 2")
     process.send_signal(signal.SIGINT)
     pressed = time.perf_counter()
-    while "Stopping" not in line:
-        assert line, "Ctrl-C was not acknowledged"
-        line = process.stderr.readline()
-    while "stopped by the user" not in line:
-        assert line, "the fit did not say that it was stopped"
-        line = process.stderr.readline()
+    wait_for_line(process, "Stopping")
+    wait_for_line(process, "stopped by the user")
     # 0.3 s is the aim; the rest is room for whatever else holds the cores.
     assert time.perf_counter() - pressed < 5.0
-    _, errors = process.communicate(timeout=120)
+    wait_for_line(process, "--resume")
+    process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "--resume" in errors
 
     facts = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
     stopped_at = len(facts["loss_history"])

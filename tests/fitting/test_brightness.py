@@ -8,7 +8,7 @@ from fitting_cases import blocks
 
 from napari_deltamic.fitting import brightness as of_brightness
 from napari_deltamic.fitting.brightness import solve_brightness
-from napari_deltamic.fitting.densities import Brightness, topology_of
+from napari_deltamic.fitting.densities import Brightness, lit, topology_of
 from napari_deltamic.fitting.problem import Problem, band_problem, image_problem, reweighted
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack, gaussian_noise, render
@@ -119,3 +119,9 @@ def test_the_rate_stays_where_light_is_left() -> None:
         problem = problem.attenuated(found.attenuation)
     assert found.attenuation * problem.depth <= 4.0
     assert np.isfinite(found.membrane).all()
+
+
+def test_a_glaring_sliver_does_not_light_what_is_dark() -> None:
+    assert np.allclose(lit(np.array([1.0, 0.0, 2.0, 1e4])), [1.0, 0.1, 2.0, 1e4])
+    assert (lit(np.zeros(3)) == 1.0).all()
+    assert len(lit(np.empty(0))) == 0

@@ -159,6 +159,21 @@ def test_the_same_voxels_in_another_shape_are_another_fit() -> None:
     assert len(identities) == 2
 
 
+def test_a_fit_that_leaves_stages_out_is_another_fit() -> None:
+    scene = ball()
+    parts = scene.stack, scene.seed, scene.psf, SHORT
+    assert len({fingerprint(*parts, first_stage) for first_stage in (0, 1, 2)}) == 3
+    assert fingerprint(*parts, 0) == fingerprint(*parts)
+
+
+def test_a_checkpoint_of_other_stages(tmp_path: Path) -> None:
+    scene, file = ball(), tmp_path / "checkpoint.npz"
+    whole = scene.fit(SHORT, first_stage=1, checkpoint=file)
+    check_same(scene.fit(SHORT, first_stage=1, checkpoint=file, resume=True), whole)
+    with pytest.raises(ValueError, match=r"checkpoint: .* belongs to a fit of another"):
+        scene.fit(SHORT, checkpoint=file, resume=True)
+
+
 def checkpoint_bytes(folder: Path) -> tuple[bytes, str]:
     scene, file = ball(), folder / "sound.npz"
     stopped(scene, SHORT, 3, file)

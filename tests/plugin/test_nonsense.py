@@ -23,6 +23,7 @@ from napari_deltamic.plugin.guide_words import Standing
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.measures_dock import CELLS
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
+from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.psf_choice import gaussian
 from napari_deltamic.plugin.seed_dock import LABELS, MESH_LAYER
 
@@ -269,11 +270,28 @@ def test_moving_the_slider_of_frames_during_a_fit(make_napari_viewer_proxy, qtbo
     )
 
 
+def pixels_of(viewer, layer):
+    """Return how many pixels of the canvas are other ones without a layer."""
+    shown = viewer.screenshot(canvas_only=True, flash=False)
+    layer.visible = False
+    hidden = viewer.screenshot(canvas_only=True, flash=False)
+    layer.visible = True
+    return (shown != hidden).any(axis=-1).sum()
+
+
 def test_turning_to_3d_and_back_during_a_fit(viewer, qtbot):
     dock = fitting(qtbot, viewer)
-    for ndisplay in (3, 2, 3):
+    surface, outline = live_view_of(viewer).surface, viewer.layers[Outline.LAYER]
+    for ndisplay in (3, 2, 3, 2):
         viewer.dims.ndisplay = ndisplay
         goes_on(qtbot, viewer)
+        assert surface.visible == (ndisplay == 3)
+        if ndisplay == 3:
+            assert pixels_of(viewer, surface) > 500
+            assert len(outline.data) == 0
+        else:
+            assert pixels_of(viewer, outline) > 50
+            np.testing.assert_allclose(outline.data[:, 0, 0], viewer.dims.point[0], atol=1e-5)
     stop_and_measure(qtbot, dock)
 
 

@@ -6,11 +6,11 @@ from movie_cases import PSF, SPACING
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack, gaussian_noise, poisson_noise, render
 from napari_deltamic.mesh import box_grid, icosphere
+from napari_deltamic.mesh.edges import median_edge
 from napari_deltamic.mesh.steps import at_once
 from napari_deltamic.timelapse.carrying import (
     carried,
     is_worn,
-    typical_edge,
     unresolved_regions,
     without_region,
 )
@@ -177,7 +177,7 @@ def test_brightness_is_carried_by_name():
 
 
 def test_a_stretched_mesh_is_worn():
-    edge_length = typical_edge(BALL)
+    edge_length = median_edge(BALL)
     lengths = np.linalg.norm(np.diff(BALL.vertices[BALL.faces][:, :2], axis=1)[:, 0], axis=1)
     assert lengths.min() < edge_length < lengths.max()
     assert not is_worn(BALL, edge_length)

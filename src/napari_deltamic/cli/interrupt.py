@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from napari_deltamic.cli.terminal import say
+from napari_deltamic.cli.terminal import say_at_once
 
 
 @contextmanager
@@ -18,19 +18,21 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     The press is acknowledged at once, since the work may take a moment to come to its next step.
     Outside of the main thread, where signals cannot be caught, it always says no.
     """
-    pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
+        yield lambda: False
         return
+    # Not an Event, on whose lock a second press could wait for the first for ever.
+    pressed = False
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
+        nonlocal pressed
+        if pressed:
             raise KeyboardInterrupt
-        pressed.set()
-        say("Stopping, and keeping the best mesh so far; Ctrl-C again aborts")
+        pressed = True
+        say_at_once("Stopping, and keeping the best mesh so far; Ctrl-C again aborts")
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        yield pressed.is_set
+        yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
+
+_STDERR = 2
 
 
 def console() -> Console:
@@ -23,6 +27,15 @@ def errors_console() -> Console:
 def say(message: str, style: str | None = None) -> None:
     """Print a message for the user, not a result; the terminal folds it, so paths stay whole."""
     errors_console().print(message, style=style, markup=False, soft_wrap=True)
+
+
+def say_at_once(message: str) -> None:
+    """Print a message from a signal's handler, which may interrupt the printing of another.
+
+    Python's stream would raise there, so this goes past it; what cannot be shown is left out.
+    """
+    with suppress(OSError):
+        os.write(_STDERR, f"{message}\n".encode())
 
 
 def start_logging(level: int, phrase: Callable[[str], str] = str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -29,12 +29,18 @@ _FEW = 8
 _STEPS = 12
 # Sets of dark components that are tried: each may show that others are dark, or bright after all.
 _ROUNDS = 4
-# Conjugate gradients end where the gradient has fallen to this part of its first size.
-_PRECISION = 3e-4
+PRECISION = 3e-4
 # Largest change of the logarithm of brightness over the depth of the stack that is solved at once.
 _FARTHEST = 0.5
 # The deepest plane is not dimmed by more than this, in either direction.
 _MOST_DIMMED = 4.0
+
+
+class _Effort(NamedTuple):
+    """When conjugate gradients end."""
+
+    steps: int
+    precision: float
 
 
 def solve_brightness(
@@ -43,6 +49,7 @@ def solve_brightness(
     topology: Topology,
     brightness: Brightness,
     steps: int = _STEPS,
+    precision: float = PRECISION,
 ) -> Brightness:
     """Return all linear unknowns at their best, none but background and attenuation negative.
 
@@ -59,8 +66,11 @@ def solve_brightness(
         Says how many unknowns there are of each kind; where to start from if they are many.
     steps
         Most steps of conjugate gradients for one set of dark components.
+    precision
+        They end where the gradient has fallen to this part of its first size.
     """
-    return at_once(solving_brightness(problem, vertices, topology, brightness, steps))
+    solving = solving_brightness(problem, vertices, topology, brightness, steps, precision)
+    return at_once(solving)
 
 
 def solving_brightness(
@@ -69,9 +79,10 @@ def solving_brightness(
     topology: Topology,
     brightness: Brightness,
     steps: int = _STEPS,
+    precision: float = PRECISION,
 ) -> Generator[None, None, Brightness]:
     """Do what :func:`solve_brightness` does bit by bit, a rendering at a time."""
-    solving = _solving(problem, vertices, topology, brightness, steps)
+    solving = _solving(problem, vertices, topology, brightness, _Effort(steps, precision))
     while True:
         # Both are settings of the thread, so none may outlast a yield.
         with threads_for(problem), torch.no_grad():
@@ -87,29 +98,29 @@ def _solving(
     vertices: torch.Tensor | NDArray[np.float64],
     topology: Topology,
     brightness: Brightness,
-    steps: int,
+    effort: _Effort,
 ) -> Generator[None, None, Brightness]:
     split, rate = len(brightness.membrane), problem.attenuation
     values = np.concatenate([brightness.membrane, brightness.interior])
     light = _Light.of(problem, vertices, topology, brightness)
     constant = [] if problem.constant is None else [problem.constant]
-    values, factors = yield from _best(light, constant, problem.target, values, steps)
+    values, factors = yield from _best(light, constant, problem.target, values, effort)
     if problem.learns_attenuation:
         # Linear in its rate about the brightness that goes with the present one.
         columns = [*constant, (yield from light.dimmed(values))]
-        values, factors = yield from _best(light, columns, problem.target, values, steps)
+        values, factors = yield from _best(light, columns, problem.target, values, effort)
         farthest, most = _FARTHEST / problem.depth, _MOST_DIMMED / problem.depth
         rate = float(np.clip(rate + np.clip(factors[-1], -farthest, farthest), -most, most))
     return Brightness(values[:split], values[split:], factors[0] if constant else 0.0, rate)
 
 
 def _best(
-    light: _Light, others: list[Vector], target: Vector, start: Numbers, steps: int
+    light: _Light, others: list[Vector], target: Vector, start: Numbers, effort: _Effort
 ) -> Generator[None, None, Found]:
     """Return the brightness, and factors of other columns, that fit best together."""
     if light.count <= _FEW:
         return (yield from _by_columns(light, others, target))
-    return (yield from _by_steps(light, others, target, start, steps))
+    return (yield from _by_steps(light, others, target, start, effort))
 
 
 @dataclass
@@ -221,7 +232,7 @@ def _by_columns(
 
 
 def _by_steps(
-    light: _Light, others: list[Vector], target: Vector, start: Numbers, steps: int
+    light: _Light, others: list[Vector], target: Vector, start: Numbers, effort: _Effort
 ) -> Generator[None, None, Found]:
     """Return the same by conjugate gradients, without the products of all pairs of columns.
 
@@ -240,14 +251,14 @@ def _by_steps(
     residual = freed(target - (yield from light.seen(values)))
     slope = yield from light.adjoint(residual)
     largest = yield from light.adjoint(freed(target))
-    first = float(np.linalg.norm(scale * largest))
+    settled = effort.precision * float(np.linalg.norm(scale * largest))
     free = np.ones(light.count, bool)
     for _ in range(_ROUNDS):
         direction, size = np.zeros(light.count), np.inf
-        for _ in range(steps):
+        for _ in range(effort.steps):
             smoothed = np.where(free, scale**2 * slope, 0.0)
             before, size = size, float(smoothed @ slope)
-            if np.sqrt(size) <= _PRECISION * first:
+            if np.sqrt(size) <= settled:
                 break
             direction = smoothed + size / before * direction
             seen = freed((yield from light.seen(direction)))
@@ -257,7 +268,7 @@ def _by_steps(
             slope = yield from light.adjoint(residual)
         dark = values < 0.0
         # What is dark at its best, or brighter than nothing after all.
-        wanted = ~free & (slope * scale > _PRECISION * first)
+        wanted = ~free & (slope * scale > settled)
         if not (dark.any() or wanted.any()):
             break
         free = (free & ~dark) | wanted

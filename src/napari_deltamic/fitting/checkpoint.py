@@ -38,7 +38,9 @@ _OPTICS = ("planned", "base", "last", "now")
 _HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")
 
 
-def fingerprint(stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings) -> str:
+def fingerprint(
+    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, first_stage: int = 0
+) -> str:
     """Return what tells one fit's input from another's."""
     digest = hashlib.sha256()
     data = stack.data, stack.spacing, stack.origin, stack.mask
@@ -48,6 +50,9 @@ def fingerprint(stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSe
     for name, value in psf.state_dict().items():
         digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
     digest.update(type(psf).__name__.encode() + settings.model_dump_json().encode())
+    # Only then, so that checkpoints of fits that left none out stay good.
+    if first_stage:
+        digest.update(f"first stage {first_stage}".encode())
     return digest.hexdigest()
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from napari_deltamic.mesh import TriangleMesh
 
 _CPU = torch.device("cpu")
-# A dark component would never be moved, so for the gradient none is darker than this, relatively.
+# A dark component would never be moved, so for the gradient none is darker than this part of the
+# usual one. Not of the brightest: the sliver of an interface may be a hundred times as bright.
 _DIMMEST = 0.05
 
 
@@ -63,5 +64,7 @@ def lit(brightness: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the brightness without a dark component; all alike if every one is dark."""
     if len(brightness) == 0:
         return brightness
-    brightest = brightness.max()
-    return np.maximum(brightness, _DIMMEST * brightest) if brightest > 0 else brightness + 1.0
+    bright = brightness[brightness > 0]
+    if len(bright) == 0:
+        return brightness + 1.0
+    return np.maximum(brightness, _DIMMEST * np.median(bright))

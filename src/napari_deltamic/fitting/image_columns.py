@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.point_spread_table import PointSpreadTable
-from napari_deltamic.meshft.threads import run_chunks, thread_count
+from napari_deltamic.kernel_threads import run_chunks, thread_count
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting.shape_unknowns import Points

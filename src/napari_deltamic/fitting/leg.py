@@ -208,10 +208,10 @@ def _begun(
     yield
     box, spacing = prepared.box, prepared.stack.spacing
     apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
+    yield
     objective = Objective(progress, problem, topology, prior, apart)
-    if prepared.quantities and progress.optics is None:
-        yield
-        objective.image_noise = noise_of_image(problem, prepared.stack, stage)
+    objective.image_noise = noise_of_image(problem, prepared.stack, stage)
+    objective.learns_later = bool(prepared.quantities) and progress.optics is None
     if progress.optics is not None:
         for_optics = linearised(problem, prepared, progress.optics.base, progress.noise)
         objective.problem, objective.variations = yield from for_optics

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.meshft.threads import run_chunks, thread_count
+from napari_deltamic.kernel_threads import run_chunks, thread_count
 
 # Places whose unknowns' variances are taken from one inverse.
 _CORE = 128

@@ -27,10 +27,10 @@ from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.state import FitResult, FitState, Intensities
 from napari_deltamic.fitting.verdict import doubts
 from napari_deltamic.imaging import ImageStack
+from napari_deltamic.kernel_threads import thread_count
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
 from napari_deltamic.meshft.backends import is_out_of_memory, release_memory
-from napari_deltamic.meshft.threads import thread_count
 from napari_deltamic.optics import PSF
 from napari_deltamic.torch_threads import torch_threads
 
@@ -104,7 +104,7 @@ def fit(
     # A thread that is born while another holds torch to one has one for good, and sums differ.
     with torch_threads(thread_count()):
         prepared, progress = _begun(stack, mesh, psf, settings, first_stage)
-        identity = "" if file is None else fingerprint(stack, mesh, psf, settings)
+        identity = "" if file is None else fingerprint(stack, mesh, psf, settings, first_stage)
         if file is not None and resume and file.exists():
             progress = load_checkpoint(file, identity)
         try:

@@ -41,6 +41,7 @@ from napari_deltamic.fitting.shape_unknowns import (
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging.image_model import dimming, image_of_modes
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.edges import median_edge
 
 # The light of a region counts in voxels where it is at least this part of its largest.
 _FAINT = 1e-3
@@ -184,7 +185,7 @@ def _correlation(data: Any, prior: Any, mesh: TriangleMesh) -> float:
     by_data = float(np.median(np.asarray(abs(data).sum(axis=1))))
     by_prior = float(np.median(prior.diagonal()))
     ratio = by_prior / max(by_data, np.finfo(float).tiny)
-    return float(min(_edge_length(mesh) * ratio ** (1 / _POWER), 2.0 * farthest(mesh)))
+    return float(min(median_edge(mesh) * ratio ** (1 / _POWER), 2.0 * farthest(mesh)))
 
 
 def farthest(mesh: TriangleMesh) -> float:
@@ -316,9 +317,3 @@ def _offset(fit: Ended) -> Any:
     stage = fit.stage
     held = in_sight(fit.mesh, fit.prepared)
     return offset_matrix(fit.mesh, stage.roughness_order, held) / stage.offset_width
-
-
-def _edge_length(mesh: TriangleMesh) -> float:
-    """Return the median length of the edges in um."""
-    corners = mesh.vertices[mesh.faces]
-    return float(np.median(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)))

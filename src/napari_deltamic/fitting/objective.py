@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from napari_deltamic.fitting.brightness import solving_brightness
+from napari_deltamic.fitting.brightness import PRECISION, solving_brightness
 from napari_deltamic.fitting.densities import Topology
 from napari_deltamic.fitting.learning import View
 from napari_deltamic.fitting.misfit import Evaluation, Variations, evaluate
@@ -30,8 +31,10 @@ class Objective:
     prior: Roughness
     apart: Overlap | None
     variations: Variations | None = None
-    image_noise: float | None = None
-    """That of the data, while the misfit is mostly that of optics yet to be learned."""
+    image_noise: float = np.inf
+    """What the image's own noise adds to the loss for each component of the data."""
+    learns_later: bool = False
+    """Whether the misfit is mostly that of optics yet to be learned."""
 
     def __call__(self, vertices: torch.Tensor) -> Evaluation:
         """Return the misfit and what the priors add, for vertices of (V, 3) in um."""
@@ -61,12 +64,12 @@ class Objective:
             self.problem = reweighted(self.problem, model)
             yield
 
-    def solving_ratios(self) -> Generator[None, None, None]:
+    def solving_ratios(self, precision: float = PRECISION) -> Generator[None, None, None]:
         """Solve for the ratios of brightness, if there is more than one scale of each kind."""
         known = self.progress.brightness
         if max(len(known.membrane), len(known.interior)) > 1 or self.problem.learns_attenuation:
             unknown = self.problem, self.vertices, self.topology, known
-            solved = yield from solving_brightness(*unknown)
+            solved = yield from solving_brightness(*unknown, precision=precision)
             self.progress.brightness = solved
             self.problem = self.problem.attenuated(solved.attenuation)
 

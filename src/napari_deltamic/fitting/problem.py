@@ -29,8 +29,8 @@ from napari_deltamic.imaging.image_model import (
     image_of_modes,
     modes_of_image,
 )
+from napari_deltamic.kernel_threads import thread_count
 from napari_deltamic.meshft import MeshFourierTransform
-from napari_deltamic.meshft.threads import thread_count
 from napari_deltamic.optics import PSF
 from napari_deltamic.torch_threads import torch_threads
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import numpy as np
 import torch
 
 from napari_deltamic.fitting.learning import settled
@@ -12,8 +13,15 @@ from napari_deltamic.fitting.prepared_fit import PreparedFit
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.standard_errors import normals
 
-# While a PSF is yet to be learned, how much more than the image's noise the misfit counts for.
+# How much more than the image's noise the misfit of membranes counts for. What no mesh explains,
+# such as haze and spots, is no noise; taken for it, it flattened them. They stay where they are
+# however uneven they are, whereas an uneven body would move its surface to look so.
+_MEMBRANES_NOISIER = 3.0
+# The same while a PSF is yet to be learned: the prior shall neither flatten what a wrong PSF
+# leaves, nor let the surface crumple to look like a wider one.
 _NOISIER = 30.0
+# Precision of ratios of brightness that are soon renewed again.
+_ROUGHLY = 2e-3
 # Shifts of the surface that are tried when optics join, in units of 1 / cutoff.
 _OFFSETS = (-0.4, -0.2, -0.1, 0.1, 0.2)
 
@@ -36,7 +44,7 @@ def renewing(
             least = yield from _least_of(objective, stage)
             progress.mesh = progress.mesh.with_vertices(least.cpu().numpy())
     progress.noise = noise
-    yield from objective.solving_ratios()
+    yield from objective.solving_ratios(_ROUGHLY)
     yield
     vertices = objective.vertices
     if is_weighted(stage, prepared.settings):
@@ -63,11 +71,12 @@ def _noise(objective: Objective) -> float:
     is_near = progress.stage or progress.leg or progress.mesh.has_contacts
     if progress.here is not None and progress.leg_iteration and is_near:
         noise = progress.here.loss / objective.problem.size
-    if objective.image_noise is not None:
-        # Not so strong a prior that it flattens what a wrong PSF leaves, nor so weak that the
-        # surface crumples to look like a wider one.
-        noise = min(noise, max(_NOISIER * objective.image_noise, noise / _NOISIER))
-    return noise
+    most = np.inf
+    if objective.learns_later:
+        most = max(_NOISIER * objective.image_noise, noise / _NOISIER)
+    elif len(progress.brightness.interior) == 0:
+        most = _MEMBRANES_NOISIER * objective.image_noise
+    return min(noise, most)
 
 
 def _least_of(objective: Objective, stage: Stage) -> Generator[None, None, torch.Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.meshft.threads import thread_count
+from napari_deltamic.kernel_threads import thread_count
 from napari_deltamic.meshft.voxels import band_of_voxels, oversampling, voxels_of_band
 
 Shape = tuple[int, int, int]

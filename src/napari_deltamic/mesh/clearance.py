@@ -5,10 +5,13 @@ As long as no corner of a face moves by half of that, it cannot run into any of 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_deltamic.kernel_threads import run_chunks, thread_count
 from napari_deltamic.mesh.remeshing.vectors import (
     Vector,
     cross,
@@ -24,6 +27,8 @@ from napari_deltamic.mesh.topology import edge_use
 _CORNERS = ((0, 1), (1, 2), (2, 0))
 # Within so many edge lengths every face of an even mesh has one that is no neighbour of it.
 _NEARBY = 2.0
+# Cells hold different numbers of faces, so that a thread may be done before another.
+_CHUNKS_A_THREAD = 4
 
 
 def face_clearances(
@@ -72,31 +77,42 @@ def _gaps_within(
     """Return known gaps, made smaller where one of the faces sought has another within reach."""
     both = np.concatenate([edges, edges[:, ::-1]])
     both = both[np.argsort(both[:, 0], kind="stable")]
-    starts = np.searchsorted(both[:, 0], np.arange(len(vertices) + 1))
+    around = np.searchsorted(both[:, 0], np.arange(len(vertices) + 1)), both[:, 1].copy()
     corners = vertices[faces]
     low, high = corners.min(axis=1), corners.max(axis=1)
     # A face is filed under the cell of its lower corner, so the others' are at most one cell away.
     cell = reach + float((high - low).max())
     keys = np.floor((low - low.min(axis=0)) / cell).astype(np.int64) + 1
     shape = keys.max(axis=0) + 2
-    flat = np.ravel_multi_index(tuple(keys.T), tuple(shape))
-    order = np.argsort(flat, kind="stable")
+    filed = np.ravel_multi_index(tuple(keys.T), tuple(shape))
     steps = np.array([shape[1] * shape[2], shape[2], 1])
-    places = np.empty(len(faces), dtype=np.int64)
-    places[order] = np.arange(len(faces))
-    whole = len(sought) == len(faces)
-    cells = flat[order], order, steps, np.sort(places[sought]), whole
-    around = starts, both[:, 1].copy()
-    return np.asarray(np.sqrt(_clearances(vertices, faces, low, high, known**2, *cells, *around)))
+    order = np.argsort(filed, kind="stable")
+    wanted = np.zeros(len(faces), np.bool_)
+    wanted[sought] = True
+    # In the order of the cells, those that are looked at together lie together.
+    filed, wanted = filed[order], wanted[order]
+    boxes = np.hstack([low, high])[order]
+    bounds = np.linspace(0, len(faces), _CHUNKS_A_THREAD * thread_count() + 1).astype(int)
+    chunks = [(k, *ends) for k, ends in enumerate(pairwise(bounds.tolist()))]
+    # A row for each chunk, so that no two threads write to one.
+    squared = np.tile(known[order] ** 2, (len(chunks), 1))
+    rest = wanted, vertices, faces[order], boxes, filed, steps, *around, squared
+    run_chunks(_clearances, chunks, *rest)
+    gaps = np.empty(len(faces))
+    gaps[order] = np.sqrt(squared.min(axis=0))
+    return gaps
 
 
 @njit(cache=True, nogil=True)
 def _clearances(  # type: ignore[no-untyped-def]
-    vertices, faces, low, high, squared, filed, order, steps, places, whole, starts, around
+    chunk, first, last, wanted, vertices, faces, boxes, filed, steps, starts, around, result
 ):
+    """Look at the pairs of the faces from first to last, in the order of their cells."""
+    squared = result[chunk]
     near = np.full(len(vertices), -1)
-    for place in places:
-        face = order[place]
+    for face in range(first, last):
+        if not wanted[face]:
+            continue
         for corner in range(3):
             vertex = faces[face, corner]
             near[vertex] = face
@@ -106,45 +122,63 @@ def _clearances(  # type: ignore[no-untyped-def]
         for z in (0, -1, 1):
             for y in (0, -1, 1):
                 # Three cells of a row lie one behind the other.
-                middle = filed[place] + z * steps[0] + y * steps[1]
-                first = np.searchsorted(filed, middle - 1)
-                last = np.searchsorted(filed, middle + 2)
-                # Among all, each pair is looked at once.
-                for entry in range(max(first, place + 1) if whole else first, last):
-                    other = order[entry]
-                    if _boxes_squared(low, high, face, other) >= max(squared[face], squared[other]):
+                middle = filed[face] + z * steps[0] + y * steps[1]
+                begin = np.searchsorted(filed, middle - 1)
+                for other in range(begin, np.searchsorted(filed, middle + 2)):
+                    # A pair that is looked for from both sides is looked at once.
+                    if other <= face and wanted[other]:
+                        continue
+                    limit = max(squared[face], squared[other])
+                    if _boxes_squared(boxes, face, other) >= limit:
                         continue
                     if (
                         near[faces[other, 0]] == face
                         or near[faces[other, 1]] == face
                         or near[faces[other, 2]] == face
+                        or _least_squared(vertices, faces, face, other) >= limit
                     ):
                         continue
                     gap = _faces_squared(vertices, faces, face, other)
                     squared[face] = min(squared[face], gap)
                     squared[other] = min(squared[other], gap)
-    return squared
 
 
 @njit(cache=True, nogil=True)
-def _boxes_squared(low, high, one, two):  # type: ignore[no-untyped-def]
+def _boxes_squared(boxes, one, two):  # type: ignore[no-untyped-def]
     """Squared distance of the boxes around two faces: these are no nearer."""
     total = 0.0
     for axis in range(3):
-        gap = max(low[one, axis] - high[two, axis], low[two, axis] - high[one, axis], 0.0)
+        apart = boxes[one, axis] - boxes[two, axis + 3], boxes[two, axis] - boxes[one, axis + 3]
+        gap = max(apart[0], apart[1], 0.0)
         total += gap * gap
     return total
 
 
 @njit(cache=True, nogil=True)
+def _least_squared(vertices, faces, one, two):  # type: ignore[no-untyped-def]
+    """Squared distance of two faces along the line through their centres: they are no nearer."""
+    along = (0.0, 0.0, 0.0)
+    for corner in range(3):
+        along = plus(along, row(vertices, faces[two, corner]))
+        along = minus(along, row(vertices, faces[one, corner]))
+    top, bottom = -np.inf, np.inf
+    for corner in range(3):
+        top = max(top, dot(along, row(vertices, faces[one, corner])))
+        bottom = min(bottom, dot(along, row(vertices, faces[two, corner])))
+    size = dot(along, along)
+    return (bottom - top) ** 2 / size if bottom > top and size > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
 def _faces_squared(vertices, faces, one, two):  # type: ignore[no-untyped-def]
     """Squared distance of two faces: at a corner of one, or between edges; 0 if they cross."""
+    if not (_on_one_side(vertices, faces, one, two) or _on_one_side(vertices, faces, two, one)):
+        for a, b in _CORNERS:
+            for face, other in ((one, two), (two, one)):
+                start, stop = row(vertices, faces[face, a]), row(vertices, faces[face, b])
+                if _pierces(start, stop, vertices, faces[other]):
+                    return 0.0
     best = np.inf
-    for a, b in _CORNERS:
-        for face, other in ((one, two), (two, one)):
-            start, stop = row(vertices, faces[face, a]), row(vertices, faces[face, b])
-            if _pierces(start, stop, vertices, faces[other]):
-                return 0.0
     for corner in range(3):
         point = row(vertices, faces[one, corner])
         best = min(best, _point_squared(point, vertices, faces[two]))
@@ -156,6 +190,21 @@ def _faces_squared(vertices, faces, one, two):  # type: ignore[no-untyped-def]
             other = row(vertices, faces[two, c]), row(vertices, faces[two, d])
             best = min(best, _edges_squared(start, stop, other[0], other[1]))
     return best
+
+
+@njit(cache=True, nogil=True)
+def _on_one_side(vertices, faces, one, two):  # type: ignore[no-untyped-def]
+    """Whether a face lies wholly on one side of the plane of another: they do not cross."""
+    a, b, c = (
+        row(vertices, faces[two, 0]),
+        row(vertices, faces[two, 1]),
+        row(vertices, faces[two, 2]),
+    )
+    normal = cross(minus(b, a), minus(c, a))
+    first = dot(normal, minus(row(vertices, faces[one, 0]), a))
+    second = dot(normal, minus(row(vertices, faces[one, 1]), a))
+    third = dot(normal, minus(row(vertices, faces[one, 2]), a))
+    return first * second > 0.0 and first * third > 0.0
 
 
 @njit(cache=True, nogil=True)

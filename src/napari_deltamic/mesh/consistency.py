@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.mesh.edges import edge_lengths
 from napari_deltamic.mesh.topology import edge_use
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 
@@ -73,8 +74,7 @@ def unmatched_edges(mesh: TriangleMesh) -> NDArray[np.int64]:
 
 
 def _degenerate(mesh: TriangleMesh) -> NDArray[np.int64]:
-    corners = mesh.vertices[mesh.faces]
-    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    longest = edge_lengths(mesh).max(axis=1)
     _, areas = mesh.face_normals_and_areas()
     return np.flatnonzero(2.0 * areas <= _FLATTEST * longest**2)
 

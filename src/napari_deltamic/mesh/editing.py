@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_deltamic.mesh.edges import median_edge
 from napari_deltamic.mesh.orientation import winding_number
 from napari_deltamic.mesh.seeds import sphere_with_edges
 from napari_deltamic.mesh.shapes import checked_center, positive_length
@@ -99,7 +100,7 @@ def add_region(
                 f"at most {_rounded_down(room):g} um fit there"
             )
     if edge_length is None:
-        usual = _median_edge(mesh) if len(mesh.faces) else radius
+        usual = median_edge(mesh) if len(mesh.faces) else radius
         edge_length = min(usual, _EDGE * radius)
     sphere = sphere_with_edges(middle, radius, positive_length("edge_length", edge_length))
     number = int(mesh.labels.max(initial=0)) + 1
@@ -148,11 +149,6 @@ def _free_radius(mesh: TriangleMesh, middle: NDArray[np.float64]) -> tuple[float
         ways.append(float(surface_distance(middle[None], surface)[0]))
     nearest = int(np.argmin(ways))
     return ways[nearest], int(mesh.regions[nearest])
-
-
-def _median_edge(mesh: TriangleMesh) -> float:
-    corners = mesh.vertices[mesh.faces]
-    return float(np.median(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)))
 
 
 def _rounded_down(length: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_deltamic.mesh.edge_splitting import with_split_edges
+from napari_deltamic.mesh.edges import median_edge
 from napari_deltamic.mesh.moments import region_moments
 from napari_deltamic.mesh.shapes import checked_center
 from napari_deltamic.mesh.topology import edge_use
@@ -74,7 +75,7 @@ def split_region(
     heights = (body.vertices - middle) @ across
     if heights.max() <= 0 or heights.min() >= 0:
         raise ValueError(f"point: the plane there does not cut region {region}")
-    edge = _median_edge(body)
+    edge = median_edge(body)
     for shift in _SHIFTS:
         parts = _cut(mesh, region, middle + shift * edge * across, across, edge)
         if parts is not None:
@@ -245,8 +246,3 @@ def _distance(
     part = np.clip((away * along).sum(axis=2) / length, 0.0, 1.0)
     gap = away - part[..., None] * along
     return np.asarray(np.sqrt((gap**2).sum(axis=2)).min(axis=1, initial=np.inf))
-
-
-def _median_edge(mesh: TriangleMesh) -> float:
-    corners = mesh.vertices[mesh.faces]
-    return float(np.median(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh.consistency import unmatched_edges
+from napari_deltamic.mesh.edges import edge_lengths
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 
 _ROUNDS = 50
@@ -76,8 +77,7 @@ def _step(
     weighted = gradient.multiply(softness).tocsr()
     pressure = np.atleast_1d(spsolve((weighted @ gradient.T).tocsc(), missing))
     step = (weighted.T @ pressure).reshape(-1, 3)
-    corners = mesh.vertices[mesh.faces]
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
+    sides = edge_lengths(mesh)
     shortest = np.full(count, np.inf)
     np.minimum.at(shortest, mesh.faces, np.minimum(sides, np.roll(sides, -1, axis=1)))
     length = np.linalg.norm(step, axis=1)

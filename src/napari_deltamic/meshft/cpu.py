@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.kernel_threads import run_chunks, thread_count
 from napari_deltamic.meshft.band import fine_grid_size, mode_indices
 from napari_deltamic.meshft.fine_grid import Factors, band_of_grid, blocks, grid_of_band
 from napari_deltamic.meshft.geometry import (
@@ -29,7 +30,6 @@ from napari_deltamic.meshft.patches import (
 from napari_deltamic.meshft.quadrature import quadrature_tables
 from napari_deltamic.meshft.simd import WIDTH
 from napari_deltamic.meshft.spreading import FACE_SUMS, Cut, SpreadingPlan, gather, spread
-from napari_deltamic.meshft.threads import run_chunks, thread_count
 
 # Below this many patches a second thread costs more than it saves.
 _PATCHES_A_THREAD = 256

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from napari_deltamic.meshft.threads import run_chunks
+from napari_deltamic.kernel_threads import run_chunks
 
 Array = NDArray[Any]
 Factors = tuple[Array, Array, Array]

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_deltamic.kernel_threads import run_chunks
 from napari_deltamic.meshft.spreading import Cut
-from napari_deltamic.meshft.threads import run_chunks
 
 Array = NDArray[Any]
 

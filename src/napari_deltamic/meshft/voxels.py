@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from napari_deltamic.kernel_threads import run_chunks
 from napari_deltamic.meshft.fine_grid import blocks
-from napari_deltamic.meshft.threads import run_chunks
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int]

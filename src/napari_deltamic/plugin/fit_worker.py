@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 THREAD_NAME = "napari-deltamic fit"
 PAUSE_POLL_SECONDS = 0.05
 # Renderings for the view may take this share of the fit's time, not more.
-PREVIEW_SHARE = 0.25
+PREVIEW_SHARE = 0.15
 
 
 class Phase(Enum):

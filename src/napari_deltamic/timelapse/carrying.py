@@ -8,16 +8,12 @@ from numpy.typing import NDArray
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.edges import edge_lengths
 from napari_deltamic.timelapse.frame_fit import Known
 
 # On stretched faces the fit settles slowly, but new ones lie a little off the old: only once this
 # share of edges is twice as long or half as long as they were.
 _WORN = 0.002
-
-
-def typical_edge(mesh: TriangleMesh) -> float:
-    """Return the median length of a mesh's edges in um."""
-    return float(np.median(_edge_lengths(mesh)))
 
 
 def is_worn(mesh: TriangleMesh, edge_length: float) -> bool:
@@ -30,15 +26,9 @@ def is_worn(mesh: TriangleMesh, edge_length: float) -> bool:
     edge_length
         Its typical edge when it was new, in um.
     """
-    lengths = _edge_lengths(mesh)
+    lengths = edge_lengths(mesh)
     stretched = (lengths > 2.0 * edge_length) | (lengths < 0.5 * edge_length)
     return bool(stretched.mean() > _WORN)
-
-
-def _edge_lengths(mesh: TriangleMesh) -> NDArray[np.float64]:
-    """Return (F, 3) lengths of the faces' edges in um."""
-    corners = mesh.vertices[mesh.faces]
-    return np.asarray(np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2))
 
 
 def carried(

@@ -14,13 +14,13 @@ from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.state import FitState, Intensities
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.edges import median_edge
 from napari_deltamic.mesh.remeshing import remeshing
 from napari_deltamic.optics import PSF
 from napari_deltamic.optics.width import fwhm_of
 from napari_deltamic.timelapse.carrying import (
     carried,
     is_worn,
-    typical_edge,
     unresolved_regions,
     without_region,
 )
@@ -131,7 +131,7 @@ class Following:
         if self.results:
             before, settings = self.results[-1], self._later
             start = before.mesh
-            edge_length = typical_edge(self.results[0].mesh)
+            edge_length = median_edge(self.results[0].mesh)
             if is_worn(start, edge_length):
                 start = yield from told(remeshing(start, edge_length), lambda _: waiting)
             known = carried(before.intensities, before.mesh, start, before.noise)
