@@ -72,3 +72,7 @@ def setup(app: Sphinx) -> None:
     """Connect the hooks."""
     app.connect("autodoc-process-docstring", describe_settings)
     app.connect("autodoc-process-signature", shorten_signature)
+
+
+# Plain words of types, such as shape, are taken for attributes of that name, of which there are many.
+suppress_warnings = ["ref.python"]

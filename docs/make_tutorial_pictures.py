@@ -24,7 +24,7 @@ from viewer_pictures import (
 
 from napari_deltamic.plugin.live_view import live_view_of
 
-IMAGE, ANNOTATION = "Embryo nuclei", "Embryo nuclei annotation"
+IMAGE = "Embryo nuclei"
 # Planes in um: one that cuts four nuclei, and one between several.
 PLANE, PLANE_BETWEEN = 24.5, 43.75
 COLOURS = 128
@@ -48,11 +48,9 @@ def take(viewer: napari.Viewer, name: str) -> None:
 
 def main() -> None:
     with viewer_of("embryo_nuclei") as viewer:
-        viewer.layers[ANNOTATION].visible = False
         viewer.layers.selection = {viewer.layers[IMAGE]}
         guide = open_guide(viewer)
         viewer.dims.set_point(0, PLANE)
-        viewer.layers[IMAGE].reset_contrast_limits()
         take(viewer, "image")
 
         guide.image.button.click()

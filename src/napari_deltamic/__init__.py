@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from napari_deltamic.fitting import FitState as FitState
     from napari_deltamic.fitting import fit as fit
     from napari_deltamic.fitting import iter_fit as iter_fit
+    from napari_deltamic.imaging import FrameStack as FrameStack
     from napari_deltamic.imaging import ImageStack as ImageStack
+    from napari_deltamic.imaging import PatternedIllumination as PatternedIllumination
     from napari_deltamic.imaging import read_stack as read_stack
     from napari_deltamic.imaging import render as render
     from napari_deltamic.imaging import seed_from_image as seed_from_image
@@ -69,6 +71,8 @@ _MODULE_OF = {
     "save_psf": "optics",
     "MeshFourierTransform": "meshft",
     "ImageStack": "imaging",
+    "FrameStack": "imaging",
+    "PatternedIllumination": "imaging",
     "read_stack": "imaging",
     "render": "imaging",
     "FitResult": "fitting",
@@ -79,7 +83,7 @@ _MODULE_OF = {
     "TimelapseResult": "timelapse",
     "fit_timelapse": "timelapse",
 }
-_SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting", "timelapse")
+_SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting", "timelapse", "compressive")
 
 __all__ = [*_MODULE_OF, *_SUBPACKAGES, "__version__"]
 

@@ -44,20 +44,30 @@ def press(qtbot, button):
     click(qtbot, button)
 
 
+def check_narrow(dock):
+    """A window 1280 wide keeps more than a third of it for the picture."""
+    assert dock.minimumSizeHint().width() <= 400
+
+
 def test_from_an_opened_stack_to_tables_in_five_clicks(make_napari_viewer_proxy, qtbot, embryo):
     viewer = with_embryo(make_napari_viewer_proxy(show=True), embryo)
     dock = looked_at(qtbot, open_dock(viewer, "deltaMic"))  # one click, in the menu
     assert open_steps(dock) == ["Image"]
+    check_narrow(dock)
     press(qtbot, dock.image.button)
     assert open_steps(dock) == ["Seed"]
+    check_narrow(dock)
     press(qtbot, dock.seed.button)
     qtbot.waitUntil(lambda: open_steps(dock) == ["Optics"], timeout=60_000)
+    check_narrow(dock)
     press(qtbot, dock.optics.button)
     assert open_steps(dock) == ["Fit"]
+    check_narrow(dock)
     make_short(dock.fit)  # so that the test is short
     press(qtbot, dock.fit.fit_button)
     qtbot.waitUntil(lambda: open_steps(dock) == ["Results"], timeout=120_000)
     qtbot.waitUntil(lambda: dock.measures.tables[CELLS].model().rowCount() == 3, timeout=60_000)
+    check_narrow(dock)
     qtbot.waitUntil(lambda: standings(dock) == [Standing.DONE] * 5, timeout=60_000)
     volumes = np.sort(live_view_of(viewer).session.result.mesh.volumes())
     np.testing.assert_allclose(volumes, np.sort(embryo.volumes()), rtol=0.1)

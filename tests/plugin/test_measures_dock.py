@@ -9,7 +9,7 @@ from plugin_cases import UM, open_dock
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_deltamic.mesh import double_bubble, icosphere, measures_table
+from napari_deltamic.mesh import concatenate, double_bubble, icosphere, measures_table
 from napari_deltamic.plugin.colourings import REGION
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.measure_layers import CELLS_LAYER, SELECTED_LAYER, SELECTED_OUTLINE
@@ -245,3 +245,13 @@ def test_a_dock_that_was_closed_is_not_in_the_way(make_napari_viewer, qtbot):
     qtbot.waitUntil(lambda: again.tables["Cells"].measures.rowCount() == 2, timeout=30_000)
     names = [layer.name for layer in viewer.layers]
     assert names.count(CELLS_LAYER) == 1
+
+
+def test_bodies_that_touch_nothing_have_no_empty_tables(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    pair = concatenate([icosphere((4, 4, 4), 2.0, 2), icosphere((4, 4, 10), 2.0, 2)])
+    dock = opened(viewer, qtbot, pair)
+    shown = [name for k, name in enumerate(dock.tables) if dock.tabs.isTabVisible(k)]
+    assert shown == [name for name, table in dock.tables.items() if table.model().rowCount()]
+    assert "Cells" in shown
+    assert "Junctions" not in shown

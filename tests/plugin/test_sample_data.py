@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from napari.layers import Image, Labels, Surface
 
 from napari_deltamic.mesh import voxelise
@@ -34,3 +35,19 @@ def test_the_generated_movie_has_a_time_axis(monkeypatch):
     assert [str(unit) for unit in layer.units] == ["pixel", "micrometer"] + ["micrometer"] * 2
     assert cells.units == layer.units
     assert np.any(cells.data[0] != cells.data[1])
+
+
+@pytest.mark.parametrize("name", ["embryo_nuclei", "ovule_membranes"])
+def test_a_real_sample_shows_its_image_and_not_the_annotation(monkeypatch, name):
+    monkeypatch.setattr(samples, "call_beside_gui", lambda work: work())
+    try:
+        (data, image, kind), (labels, annotation, of_labels) = getattr(samples, name)()
+    except OSError:
+        pytest.skip("needs the real stacks")
+    assert (kind, of_labels) == ("image", "labels")
+    assert data.shape == labels.shape
+    assert annotation["visible"] is False
+    low, high = image["contrast_limits"]
+    shown = (data > low) & (data < high)
+    assert data.min() <= low < high <= data.max()
+    assert shown.mean() > 0.8

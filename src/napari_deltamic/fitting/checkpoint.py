@@ -17,6 +17,7 @@ from napari_deltamic.fitting.misfit import Evaluation
 from napari_deltamic.fitting.progress import Optics, Progress
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.frame_stack import Recording
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 
@@ -39,7 +40,7 @@ _HISTORIES = ("leg_losses", "loss_history", "stage_starts", "warnings")
 
 
 def fingerprint(
-    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, first_stage: int = 0
+    stack: Recording, mesh: TriangleMesh, psf: PSF, settings: FitSettings, first_stage: int = 0
 ) -> str:
     """Return what tells one fit's input from another's."""
     digest = hashlib.sha256()
@@ -47,7 +48,8 @@ def fingerprint(
     for array in (*data, mesh.vertices, mesh.faces, mesh.labels):
         digest.update(repr(None if array is None else array.shape).encode())
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    for name, value in psf.state_dict().items():
+    recorded = {} if isinstance(stack, ImageStack) else stack.acquisition.state_dict()
+    for name, value in (*psf.state_dict().items(), *recorded.items()):
         digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
     digest.update(type(psf).__name__.encode() + settings.model_dump_json().encode())
     # Only then, so that checkpoints of fits that left none out stay good.

@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 
 from napari_deltamic.fitting.settings import FitSettings
-from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.frame_stack import FrameStack, Recording
 from napari_deltamic.imaging.place import check_meets, spelled
+from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh, oriented_outwards
 from napari_deltamic.optics import PSF
 
@@ -17,16 +18,13 @@ _LARGEST = 4.0
 
 
 def checked_start(
-    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+    stack: Recording, mesh: TriangleMesh, psf: PSF, settings: FitSettings
 ) -> TriangleMesh:
     """Return the mesh to start from, wound outwards, or raise ValueError saying what is wrong."""
-    for name, value, kind in (
-        ("stack", stack, ImageStack),
-        ("mesh", mesh, TriangleMesh),
-        ("psf", psf, PSF),
-    ):
-        if not isinstance(value, kind):
-            raise TypeError(f"{name}: expected a {kind.__name__}, got {type(value).__name__}")
+    if not isinstance(mesh, TriangleMesh):
+        raise TypeError(f"mesh: expected a TriangleMesh, got {type(mesh).__name__}")
+    if isinstance(stack, FrameStack):
+        _check_settings_for_frames(settings)
     trusted = stack.data if stack.mask is None else stack.data[stack.mask]
     if trusted.max() == trusted.min():
         raise ValueError(
@@ -55,7 +53,26 @@ def checked_start(
     return mesh
 
 
-def _check_psf(stack: ImageStack, psf: PSF) -> None:
+def psf_of(stack: Recording, psf: PSF | None) -> PSF:
+    """Return the PSF of a fit, which frames come with, or raise an error saying what is wrong."""
+    if isinstance(stack, FrameStack):
+        if psf is not None and psf is not stack.psf:
+            raise ValueError("psf: frames come with that of their acquisition; leave it out")
+        return stack.psf
+    if not isinstance(stack, OnVoxels):
+        raise TypeError(f"stack: expected an ImageStack, got {type(stack).__name__}")
+    if not isinstance(psf, PSF):
+        raise TypeError(f"psf: expected a PSF, got {type(psf).__name__}")
+    return psf
+
+
+def _check_settings_for_frames(settings: FitSettings) -> None:
+    for name in ("learn", "fit_attenuation", "standard_errors"):
+        if getattr(settings, name):
+            raise ValueError(f"{name}: not possible with frames, only with a stack; leave it out")
+
+
+def _check_psf(stack: OnVoxels, psf: PSF) -> None:
     extent, size = psf.extent(), stack.spacing * stack.shape
     if not np.isfinite(extent).all():
         raise ValueError("psf: its width is not finite")
@@ -67,7 +84,7 @@ def _check_psf(stack: ImageStack, psf: PSF) -> None:
         )
 
 
-def _check_place(stack: ImageStack, mesh: TriangleMesh) -> None:
+def _check_place(stack: OnVoxels, mesh: TriangleMesh) -> None:
     lower, upper = stack.lower_corner, stack.upper_corner
     for region in mesh.regions:
         corners = mesh.vertices[mesh.faces[(mesh.labels == region).any(axis=1)].ravel()]

@@ -22,6 +22,7 @@ from napari_deltamic.fitting.problem import Problem, otf_frequencies
 from napari_deltamic.fitting.progress import Optics
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack, estimate_noise
+from napari_deltamic.imaging.frame_stack import Recording
 from napari_deltamic.optics.quantities import called_with
 
 # Between two linearisations a quantity moves by at most this part of its prior's width.
@@ -47,14 +48,18 @@ class View(NamedTuple):
     brightness: Brightness
 
 
-def image_noise(problem: Problem, stack: ImageStack, stage: Stage) -> float:
-    """Return what the image's own noise adds to the loss for each component of the data."""
+def image_noise(problem: Problem, stack: Recording, stage: Stage) -> float:
+    """Return what the image's own noise adds to the loss for each component of the data.
+
+    Infinity where that cannot be told: from few voxels, or from frames.
+    """
+    if not isinstance(stack, ImageStack):
+        return np.inf
     from scipy.ndimage import gaussian_filter1d
 
     try:
         variance = estimate_noise(stack) ** 2
     except ValueError:
-        # Too few voxels to tell.
         return np.inf
     if problem.root is None:
         voxels = float(np.prod(stack.shape) * np.prod(stack.spacing) ** 2)

@@ -18,11 +18,17 @@ from napari_deltamic.fitting.objective import Objective, is_weighted, judged
 from napari_deltamic.fitting.overlap import overlap
 from napari_deltamic.fitting.preconditioner import Smoother, making_smoother
 from napari_deltamic.fitting.prepared_fit import PreparedFit
-from napari_deltamic.fitting.problem import Problem, band_problem, image_problem
+from napari_deltamic.fitting.problem import (
+    Problem,
+    band_problem,
+    frame_problem,
+    image_problem,
+)
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.renewal import renewing
 from napari_deltamic.fitting.roughness import roughness
 from napari_deltamic.fitting.stages import Stage
+from napari_deltamic.imaging.frame_stack import FrameStack
 from napari_deltamic.imaging.image_model import below_nyquist
 from napari_deltamic.mesh import TriangleMesh
 
@@ -50,7 +56,9 @@ def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> boo
     """
     stack, psf = prepared.stack, prepared.psf
     settings = prepared.settings
-    if stack.mask is not None or is_weighted(stage, settings) or settings.fit_attenuation:
+    if isinstance(stack, FrameStack) or stack.mask is not None:
+        return True
+    if is_weighted(stage, settings) or settings.fit_attenuation:
         return True
     if not below_nyquist(stage.band, prepared.box):
         return True
@@ -73,6 +81,8 @@ def in_sight(mesh: TriangleMesh, prepared: PreparedFit) -> NDArray[np.bool_]:
 def leg_problem(progress: Progress, prepared: PreparedFit, stage: Stage) -> Problem:
     """Return the problem of a leg, without weights."""
     stack, box, psf, settings = prepared.stack, prepared.box, prepared.psf, prepared.settings
+    if isinstance(stack, FrameStack):
+        return frame_problem(stack, box, stage, settings.fit_background, progress.backend)
     common = stack, box, psf, stage, settings.fit_background, progress.backend
     if not progress.on_voxels:
         return band_problem(*common)

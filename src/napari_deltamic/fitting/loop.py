@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.brightness import solve_brightness
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from napari_deltamic.fitting.checks import psf_of
 from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.leg import leg_problem, needs_voxels, run_leg
 from napari_deltamic.fitting.optics_report import (
@@ -26,7 +27,7 @@ from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.state import FitResult, FitState, Intensities
 from napari_deltamic.fitting.verdict import doubts
-from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.frame_stack import Recording
 from napari_deltamic.kernel_threads import thread_count
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
@@ -48,9 +49,9 @@ _CHECKPOINTS_SHARE = 0.04
 
 
 def fit(
-    stack: ImageStack,
+    stack: Recording,
     mesh: TriangleMesh,
-    psf: PSF,
+    psf: PSF | None = None,
     settings: FitSettings | None = None,
     on_state: Callable[[FitState], None] | None = None,
     *,
@@ -64,11 +65,12 @@ def fit(
     Parameters
     ----------
     stack
-        The image.
+        The image; or compressed frames of a specimen with how they were acquired, of which the mesh
+        then explains each pixel. Frames are fitted in one stage, so the mesh must be nearly right.
     mesh
         Where to start: one closed surface for each object. Rough is good enough.
     psf
-        The blur of the microscope.
+        The blur of the microscope; frames come with theirs, so there it is left out.
     settings
         Choices; the defaults if None.
     on_state
@@ -102,6 +104,7 @@ def fit(
     if resume and checkpoint is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
     # A thread that is born while another holds torch to one has one for good, and sums differ.
+    psf = psf_of(stack, psf)
     with torch_threads(thread_count()):
         prepared, progress = _begun(stack, mesh, psf, settings, first_stage)
         identity = "" if file is None else fingerprint(stack, mesh, psf, settings, first_stage)
@@ -114,7 +117,7 @@ def fit(
 
 
 def _begun(
-    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, first_stage: int
+    stack: Recording, mesh: TriangleMesh, psf: PSF, settings: FitSettings, first_stage: int
 ) -> tuple[PreparedFit, Progress]:
     if first_stage < 0:
         raise ValueError(f"first_stage: expected 0 or more, got {first_stage}")
@@ -170,7 +173,10 @@ def _keep(file: Path, progress: Progress, identity: str) -> float:
 
 
 def iter_fit(
-    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings | None = None
+    stack: Recording,
+    mesh: TriangleMesh,
+    psf: PSF | None = None,
+    settings: FitSettings | None = None,
 ) -> Iterator[FitState]:
     """Yield the state after every iteration of a fit; see :func:`fit`.
 

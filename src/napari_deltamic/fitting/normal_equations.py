@@ -81,14 +81,14 @@ def ended(prepared: PreparedFit, progress: Progress, stage: Stage) -> Ended:
     topology = topology_of(mesh, problem.transform.device)
     if progress.anchor is not None:
         problem = reweighted(
-            problem, model_image(problem, *progress.anchor, topology, prepared.stack)
+            problem, model_image(problem, *progress.anchor, topology, prepared.image)
         )
     noise = progress.noise * problem.energy
     if noise == 0.0:
         noise = _residual(problem, progress, topology) / problem.size
     if problem.root is None:
         # Parseval: modes are integrals over the box.
-        noise /= float(np.prod(problem.transform.shape) * np.prod(prepared.stack.spacing) ** 2)
+        noise /= float(np.prod(problem.transform.shape) * np.prod(prepared.image.spacing) ** 2)
     return Ended(prepared, stage, problem, mesh, topology, progress.brightness, noise)
 
 
@@ -112,7 +112,7 @@ def normal_equations(fit: Ended) -> Generator[None, None, Linearised]:
     """Return the equations of a fit's unknowns; yields often."""
     from scipy.sparse import identity
 
-    stack, stage, mesh, problem = fit.prepared.stack, fit.stage, fit.mesh, fit.problem
+    stack, stage, mesh, problem = fit.prepared.image, fit.stage, fit.mesh, fit.problem
     highest = np.array(stage.band) / np.asarray(problem.transform.lengths)
     blurs = stage.blur, 2.0**0.5 * stage.blur
     table = point_spread_table(fit.prepared.psf, blurs, stack.spacing, highest)
@@ -209,7 +209,7 @@ def _light_columns(
     """Return both (voxels, K) csr matrices of what the linear unknowns look like."""
     from scipy.sparse import csc_matrix, hstack
 
-    stack, problem, bright = fit.prepared.stack, fit.problem, fit.brightness
+    stack, problem, bright = fit.prepared.image, fit.problem, fit.brightness
     size = stack.data.size
     parts: list[list[Any]] = [[], []]
     if len(bright.membrane):
@@ -245,7 +245,7 @@ def _sharp_modes(fit: Ended, brightness: Brightness) -> torch.Tensor:
 
 
 def _image(fit: Ended, modes: torch.Tensor) -> NDArray[np.float32]:
-    stack = fit.prepared.stack
+    stack = fit.prepared.image
     image = image_of_modes(modes, fit.problem.transform.shape, stack.spacing, stack.shape)
     image = image * dimming(fit.brightness.attenuation, stack.shape[0], stack.spacing[0]).to(image)
     return np.asarray(image.cpu().numpy())
@@ -254,8 +254,8 @@ def _image(fit: Ended, modes: torch.Tensor) -> NDArray[np.float32]:
 def _dimmed(columns: Columns, fit: Ended) -> Columns:
     if fit.brightness.attenuation == 0.0:
         return columns
-    planes, rows, across = fit.prepared.stack.shape
-    left = dimming(fit.brightness.attenuation, planes, fit.prepared.stack.spacing[0])
+    planes, rows, across = fit.prepared.image.shape
+    left = dimming(fit.brightness.attenuation, planes, fit.prepared.image.spacing[0])
     factor = left.numpy().ravel().astype(np.float32)[columns.voxels // (rows * across)]
     return columns._replace(values=columns.values * factor)
 
@@ -263,7 +263,7 @@ def _dimmed(columns: Columns, fit: Ended) -> Columns:
 def _weights(fit: Ended) -> NDArray[np.float64]:
     """Return (voxels,) what the misfit weighs the squared residual of each voxel by."""
     if fit.problem.root is None:
-        return np.ones(fit.prepared.stack.data.size)
+        return np.ones(fit.prepared.image.data.size)
     return np.asarray(fit.problem.root.double().cpu().numpy().ravel() ** 2)
 
 
@@ -276,7 +276,7 @@ def _variance(fit: Ended) -> Generator[None, None, NDArray[np.float64]]:
     from scipy.ndimage import gaussian_filter
     from scipy.optimize import nnls
 
-    stack = fit.prepared.stack
+    stack = fit.prepared.image
     sharp = replace(fit.problem, transfer=fit.problem.transfer / fit.problem.filter)
     model = model_image(sharp, fit.mesh.vertices, fit.brightness, fit.topology, stack)
     yield

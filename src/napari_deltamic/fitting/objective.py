@@ -13,12 +13,12 @@ from napari_deltamic.fitting.densities import Topology
 from napari_deltamic.fitting.learning import View
 from napari_deltamic.fitting.misfit import Evaluation, Variations, evaluate
 from napari_deltamic.fitting.overlap import Overlap
-from napari_deltamic.fitting.problem import Problem, model_image, reweighted
+from napari_deltamic.fitting.problem import Problem, model_of_data, reweighted
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.roughness import Roughness
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
-from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.frame_stack import Recording
 
 
 @dataclass
@@ -56,10 +56,10 @@ class Objective:
         """Return a mesh as it is looked at now."""
         return View(vertices, self.topology, self.progress.brightness)
 
-    def weighing(self, stack: ImageStack) -> Generator[None, None, None]:
+    def weighing(self, stack: Recording) -> Generator[None, None, None]:
         """Take the weights from the progress' anchor, if it has one."""
         if self.progress.anchor is not None:
-            model = model_image(self.problem, *self.progress.anchor, self.topology, stack)
+            model = model_of_data(self.problem, *self.progress.anchor, self.topology, stack)
             yield
             self.problem = reweighted(self.problem, model)
             yield

@@ -106,7 +106,7 @@ def standard_errors(
     device = problem.transform.device
     topology = topology_of(mesh, device)
     if progress.anchor is not None:
-        model = model_image(problem, *progress.anchor, topology, prepared.stack)
+        model = model_image(problem, *progress.anchor, topology, prepared.image)
         problem = reweighted(problem, model)
     yield
     vertices = torch.tensor(mesh.vertices, device=device)
@@ -127,8 +127,8 @@ def standard_errors(
     with torch.no_grad():
         otf = problem.transfer / problem.filter
         sharp = replace(problem, transfer=otf)
-        left = prepared.stack.data - model_image(
-            sharp, mesh.vertices, brightness, topology, prepared.stack
+        left = prepared.image.data - model_image(
+            sharp, mesh.vertices, brightness, topology, prepared.image
         )
         positions = positions_of(problem, vertices)
         modes = [density_modes(problem, positions, topology, kind) for kind in kinds]
@@ -138,6 +138,6 @@ def standard_errors(
         if problem.constant is not None:
             residual = residual - brightness.background * problem.constant
             columns.append(problem.constant)
-    noise = Noise(pulled_back(problem, prepared.stack, stage), left)
+    noise = Noise(pulled_back(problem, prepared.image, stage), left)
     found = yield from covariance(problem, light, columns, residual, variations, shape, noise)
     return np.sqrt(np.diag(found))

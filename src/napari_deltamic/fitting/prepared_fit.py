@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.checks import checked_start
+from napari_deltamic.fitting.checks import checked_start, psf_of
 from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.progress import Progress, begin
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage, stages
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging import ImageStack, render
+from napari_deltamic.imaging.frame_stack import FrameStack, Recording
 from napari_deltamic.imaging.image_model import Shape, padded_shape
+from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 from napari_deltamic.optics.quantities import (
@@ -34,7 +36,7 @@ class PreparedFit(NamedTuple):
     The stack is moved to voxel 0, ``level`` is taken off its data and they are scaled to 1.
     """
 
-    stack: ImageStack
+    stack: Recording
     origin: NDArray[np.float64]
     level: float
     scale: float
@@ -50,6 +52,12 @@ class PreparedFit(NamedTuple):
     """The mesh as given, moved as the stack is."""
     reach: NDArray[np.float64]
     """Corners of what the box must hold."""
+
+    @property
+    def image(self) -> ImageStack:
+        """The stack, in steps that frames never come to."""
+        assert isinstance(self.stack, ImageStack)
+        return self.stack
 
     @property
     def widths(self) -> NDArray[np.float64]:
@@ -90,13 +98,14 @@ class PreparedFit(NamedTuple):
         )
 
     def observed(self) -> NDArray[np.float32]:
-        """Return (Z, Y, X) the data in the image's units."""
+        """Return the data in their own units: (Z, Y, X), or frames."""
         return self.stack.data * np.float32(self.scale) + np.float32(self.level)
 
     def rendering(
         self, mesh: TriangleMesh, intensities: Intensities, backend: str
     ) -> NDArray[np.float32]:
-        """Return (Z, Y, X) the image of a placed mesh."""
+        """Return (Z, Y, X) the image of a placed mesh; frames' background is none of it."""
+        background = intensities.background if isinstance(self.stack, ImageStack) else 0.0
         return render(
             mesh,
             self.psf,
@@ -105,7 +114,7 @@ class PreparedFit(NamedTuple):
             self.origin,
             membrane=intensities.membrane if len(intensities.membrane) else 0.0,
             interior=intensities.interior if len(intensities.interior) else 0.0,
-            background=intensities.background,
+            background=background,
             attenuation=intensities.attenuation,
             tolerance=1e-3,
             backend=backend,
@@ -113,18 +122,20 @@ class PreparedFit(NamedTuple):
 
 
 def prepare(
-    stack: ImageStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+    stack: Recording, mesh: TriangleMesh, psf: PSF | None, settings: FitSettings
 ) -> tuple[PreparedFit, Progress]:
     """Return a fit that has not begun, or raise ValueError saying what is wrong with its input."""
+    psf = psf_of(stack, psf)
     mesh = checked_start(stack, mesh, psf, settings)
     level = _level(stack, settings)
     scale = float(np.abs(_trusted(stack) - level).max())
-    scaled = (stack.data - np.float32(level)) / np.float32(scale)
-    at_zero = ImageStack(scaled, stack.spacing, mask=stack.mask)
+    at_zero = _scaled(stack, level, scale)
     moved = mesh.with_vertices(mesh.vertices - stack.origin)
     quantities = chosen_quantities(psf, settings.learn)
     reach = _reach(at_zero, moved)
     box = _box(at_zero, psf, reach)
+    plan = stages(at_zero, moved, psf, box, settings)
+    # Frames cannot be blurred as if the specimen had been, so there are no coarse stages.
     prepared = PreparedFit(
         at_zero,
         stack.origin,
@@ -133,7 +144,7 @@ def prepare(
         box,
         psf,
         settings,
-        stages(at_zero, moved, psf, box, settings),
+        plan[-1:] if isinstance(stack, FrameStack) else plan,
         quantities,
         raw_values(psf, quantities),
         moved,
@@ -142,13 +153,13 @@ def prepare(
     return prepared, begin(moved, settings.label, settings.backend)
 
 
-def _box(stack: ImageStack, psf: PSF, reach: NDArray[np.float64]) -> Shape:
+def _box(stack: OnVoxels, psf: PSF, reach: NDArray[np.float64]) -> Shape:
     # No given PSF is wider than the stack, but a learned one might be for a while.
     margin = np.minimum(psf.extent(), stack.spacing * stack.shape)
     return padded_shape(stack.shape, stack.spacing, margin, reach)
 
 
-def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:
+def _reach(stack: OnVoxels, mesh: TriangleMesh) -> NDArray[np.float64]:
     """Return the corners of what the box must hold: the stack, and the mesh with room to grow."""
     last = stack.spacing * (np.array(stack.shape) - 1)
     lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
@@ -162,11 +173,19 @@ def _reach(stack: ImageStack, mesh: TriangleMesh) -> NDArray[np.float64]:
     )
 
 
-def _trusted(stack: ImageStack) -> NDArray[np.float32]:
+def _scaled(stack: Recording, level: float, scale: float) -> Recording:
+    """Return a recording at voxel 0, with the level taken off its data and scaled."""
+    data = (stack.data - np.float32(level)) / np.float32(scale)
+    if isinstance(stack, FrameStack):
+        return FrameStack(data, stack.acquisition)
+    return ImageStack(data, stack.spacing, mask=stack.mask)
+
+
+def _trusted(stack: Recording) -> NDArray[np.float32]:
     return stack.data if stack.mask is None else stack.data[stack.mask]
 
 
-def _level(stack: ImageStack, settings: FitSettings) -> float:
+def _level(stack: Recording, settings: FitSettings) -> float:
     """Return the camera's offset, roughly: in it the sums of single precision lose the object."""
     if not settings.fit_background or settings.noise == "poisson":
         return 0.0

@@ -23,6 +23,8 @@ from napari_deltamic.fitting.densities import (
 )
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
+from napari_deltamic.imaging.acquisition import Acquisition
+from napari_deltamic.imaging.frame_stack import FrameStack, Recording
 from napari_deltamic.imaging.image_model import (
     Shape,
     dimming,
@@ -45,12 +47,12 @@ _WORTH_THREADS = 30_000_000
 
 
 class Voxels(NamedTuple):
-    """Data on the voxels."""
+    """Data on the voxels, or on the pixels of frames."""
 
     data: NDArray[np.float32]
-    """(Z, Y, X) intensities, with the stage's blur."""
+    """(Z, Y, X) intensities, with the stage's blur; or (T, Z, Y / d, X / d) frames."""
     trust: NDArray[np.float32]
-    """(Z, Y, X) 0 to 1: how much of each comes from voxels inside the mask."""
+    """0 to 1: how much of each comes from voxels inside the mask."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Problem:
     attenuation: float = 0.0
     """The rate per um at which planes are dimmed; only on the voxels other than 0."""
     learns_attenuation: bool = False
+    acquisition: Acquisition | None = None
+    """What leads from the voxels to the data, where these are frames."""
 
     @property
     def depths(self) -> NDArray[np.float64]:
@@ -101,6 +105,7 @@ class Problem:
             return self
         assert self.voxels is not None
         assert self.root is not None
+        assert self.acquisition is None
         return replace(self, attenuation=rate, project=_projection(self.transform, self.root, rate))
 
 
@@ -146,6 +151,24 @@ def image_problem(
     return replace(problem.with_otf(otf), learns_attenuation=learn_attenuation)
 
 
+def frame_problem(
+    stack: FrameStack, box: Shape, stage: Stage, fit_background: bool, backend: str
+) -> Problem:
+    """Return the problem on the pixels of frames, which the acquisition leads to.
+
+    The specimen is lit before it is blurred, so all that its voxels hold counts: the band ends at
+    Nyquist, and there is no blur of the stage's.
+    """
+    nz, ny, nx = (max((size - 1) // 2, 1) for size in box)
+    transform = _transform(stack, box, stage._replace(band=(nz, ny, nx)), backend)
+    pixels = Voxels(stack.data, np.ones(stack.data.shape, np.float32))
+    sharp = torch.ones(transform.frequencies().shape[:-1], device=transform.device)
+    size = float(stack.data.size)
+    return _voxel_problem(
+        transform, sharp, pixels, pixels.trust, fit_background, size, stack.acquisition
+    )
+
+
 def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
     """Return a problem on the voxels with weights of one over a model of them.
 
@@ -156,14 +179,20 @@ def reweighted(problem: Problem, model: NDArray[np.float32]) -> Problem:
     problem
         From :func:`image_problem`.
     model
-        (Z, Y, X) rendering of the current mesh.
+        Rendering of the current mesh, where the data are: :func:`model_of_data`.
     """
     assert problem.voxels is not None
     data, trust = problem.voxels
     weights = trust / np.maximum(model, np.float32(_DARKEST * data.max()))
     free = problem.constant is not None
     weighted = _voxel_problem(
-        problem.transform, problem.filter, problem.voxels, weights, free, problem.size
+        problem.transform,
+        problem.filter,
+        problem.voxels,
+        weights,
+        free,
+        problem.size,
+        problem.acquisition,
     )
     learns = problem.learns_attenuation
     weighted = replace(weighted, transfer=problem.transfer, learns_attenuation=learns)
@@ -177,14 +206,18 @@ def _voxel_problem(
     weights: NDArray[np.floating],
     fit_background: bool,
     size: float,
+    acquisition: Acquisition | None = None,
 ) -> Problem:
     # A copy: sums over memory of numpy's may round by where it lies.
     root = torch.tensor(np.sqrt(weights / weights.mean(), dtype=np.float32))
     root = root.to(transform.device)
     target = torch.tensor(voxels.data, device=transform.device) * root
-    project = _projection(transform, root, 0.0)
+    if acquisition is None:
+        project = _projection(transform, root, 0.0)
+    else:
+        project = _recording(transform, root, acquisition)
     problem = _problem(transform, blur, project, target, root if fit_background else None, size)
-    return replace(problem, voxels=voxels, root=root)
+    return replace(problem, voxels=voxels, root=root, acquisition=acquisition)
 
 
 def _projection(
@@ -198,6 +231,37 @@ def _projection(
         return image_of_modes(blurred, transform.shape, transform.spacing, (z, y, x), weight)
 
     return project
+
+
+def _recording(
+    transform: MeshFourierTransform, root: torch.Tensor, acquisition: Acquisition
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the map from modes of the density to weighted frames."""
+
+    def project(modes: torch.Tensor) -> torch.Tensor:
+        density = image_of_modes(modes, transform.shape, transform.spacing, acquisition.shape)
+        frames: torch.Tensor = acquisition(density) * root
+        return frames
+
+    return project
+
+
+def model_of_data(
+    problem: Problem,
+    vertices: NDArray[np.float64],
+    brightness: Brightness,
+    topology: Topology,
+    stack: Recording,
+) -> NDArray[np.float32]:
+    """Return the problem's rendering where the data are: on the voxels, or as frames."""
+    if isinstance(stack, ImageStack):
+        return model_image(problem, vertices, brightness, topology, stack)
+    with torch.no_grad():
+        positions = positions_of(problem, vertices)
+        modes = density_modes(problem, positions, topology, brightness) * problem.transfer
+        density = image_of_modes(modes, problem.transform.shape, stack.spacing, stack.shape)
+        frames = stack.acquisition(density)
+    return np.asarray(frames.cpu().numpy() + np.float32(brightness.background))
 
 
 def model_image(
@@ -250,7 +314,7 @@ def _filters(
         return blur, blur if psf is None else psf.otf(frequencies)
 
 
-def _transform(stack: ImageStack, box: Shape, stage: Stage, backend: str) -> MeshFourierTransform:
+def _transform(stack: Recording, box: Shape, stage: Stage, backend: str) -> MeshFourierTransform:
     return MeshFourierTransform(
         box, stack.spacing, tolerance=_TOLERANCE, backend=backend, band=stage.band
     )

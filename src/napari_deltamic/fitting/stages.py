@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.settings import FitSettings
-from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.image_model import Shape, padded_shape
+from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing.driver import checked_lengths
 from napari_deltamic.meshft.band import narrow_band
@@ -56,7 +56,7 @@ class Stage(NamedTuple):
 
 
 def stages(
-    stack: ImageStack,
+    stack: OnVoxels,
     mesh: TriangleMesh,
     psf: PSF,
     box: tuple[int, int, int],
@@ -149,7 +149,7 @@ def _check_edge_length(edge_length: float, size: float, mesh: TriangleMesh) -> N
     checked_lengths(mesh, edge_length)
 
 
-def _object_size(stack: ImageStack, mesh: TriangleMesh) -> float:
+def _object_size(stack: OnVoxels, mesh: TriangleMesh) -> float:
     """Return how large an object may be, in um: its share of the stack, or its seed if larger."""
     share = float(np.min(stack.spacing * stack.shape)) / len(mesh.regions) ** (1 / 3)
     return float(max(0.6 * share, np.median(_extents(mesh))))

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 from napari_deltamic.imaging.stack import ImageStack
 
 if TYPE_CHECKING:
+    from napari_deltamic.imaging.acquisition import Acquisition as Acquisition
+    from napari_deltamic.imaging.acquisition import Camera as Camera
+    from napari_deltamic.imaging.acquisition import FullSampling as FullSampling
+    from napari_deltamic.imaging.acquisition import PatternedIllumination as PatternedIllumination
+    from napari_deltamic.imaging.acquisition import photon_gain as photon_gain
     from napari_deltamic.imaging.embryo_movie import Division as Division
     from napari_deltamic.imaging.embryo_movie import EmbryoMovie as EmbryoMovie
     from napari_deltamic.imaging.embryo_movie import make_embryo_movie as make_embryo_movie
     from napari_deltamic.imaging.embryos import Embryo as Embryo
     from napari_deltamic.imaging.embryos import make_embryo as make_embryo
+    from napari_deltamic.imaging.frame_rendering import render_frames as render_frames
+    from napari_deltamic.imaging.frame_stack import FrameStack as FrameStack
     from napari_deltamic.imaging.local_data import DATASETS as DATASETS
     from napari_deltamic.imaging.local_data import Dataset as Dataset
     from napari_deltamic.imaging.local_data import data_folder as data_folder
@@ -35,11 +42,18 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging.seeding import seed_from_image as seed_from_image
 
 _MODULE_OF = {
+    "Acquisition": "acquisition",
+    "Camera": "acquisition",
+    "FullSampling": "acquisition",
+    "PatternedIllumination": "acquisition",
+    "photon_gain": "acquisition",
     "Division": "embryo_movie",
     "EmbryoMovie": "embryo_movie",
     "make_embryo_movie": "embryo_movie",
     "Embryo": "embryos",
     "make_embryo": "embryos",
+    "FrameStack": "frame_stack",
+    "render_frames": "frame_rendering",
     "DATASETS": "local_data",
     "Dataset": "local_data",
     "data_folder": "local_data",

@@ -73,9 +73,7 @@ def render(
     """
     steps = checked_spacing(spacing)
     corner = np.asarray(origin, dtype=np.float64)
-    face_membrane = _per_face_membrane(mesh, membrane)
-    face_jump = _per_face_jump(mesh, interior)
-    _check_place(mesh, corner, steps, shape)
+    lit = face_densities(mesh, membrane, interior, corner, steps, shape)
     vertices = mesh.vertices - corner
     box = padded_shape(shape, steps, psf.extent(), vertices)
     if np.any(psf.extent() > steps * shape):
@@ -92,8 +90,7 @@ def render(
         modes = transform(
             torch.from_numpy(vertices).float().to(transform.device),
             mesh.faces,
-            torch.from_numpy(face_membrane),
-            torch.from_numpy(face_jump) if np.any(face_jump) else None,
+            *lit,
         )
         blurred = modes * psf.otf(transform.frequencies().float()).to(modes.device)
         image = image_of_modes(blurred, box, steps, shape)
@@ -103,6 +100,28 @@ def render(
 
     with torch.no_grad():
         return on_gpu_or_cpu(rendered, backend) + np.float32(background)
+
+
+def face_densities(
+    mesh: TriangleMesh,
+    membrane: float | ArrayLike,
+    interior: float | ArrayLike,
+    origin: NDArray[np.float64],
+    spacing: NDArray[np.float64],
+    shape: tuple[int, int, int],
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return (F,) light per um^2 and jump of light per um^3, None for no jump, of each face.
+
+    Raises
+    ------
+    ValueError
+        If the mesh cannot be seen in the stack, or the numbers are not for it; see :func:`render`.
+    """
+    face_membrane = _per_face_membrane(mesh, membrane)
+    face_jump = _per_face_jump(mesh, interior)
+    _check_place(mesh, origin, spacing, shape)
+    jump = torch.from_numpy(face_jump) if np.any(face_jump) else None
+    return torch.from_numpy(face_membrane), jump
 
 
 def _per_face_membrane(mesh: TriangleMesh, membrane: float | ArrayLike) -> NDArray[np.float64]:

@@ -11,8 +11,30 @@ from numpy.typing import ArrayLike, NDArray
 from napari_deltamic.spacing import checked_spacing
 
 
+class OnVoxels:
+    """What lies on voxels: voxel (k, j, i) at ``origin + spacing * (k, j, i)``."""
+
+    spacing: NDArray[np.float64]
+    origin: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y and x."""
+        raise NotImplementedError
+
+    @property
+    def lower_corner(self) -> NDArray[np.float64]:
+        """(3,) the corner of the stack's volume with the smallest coordinates, in um."""
+        return self.origin - 0.5 * self.spacing
+
+    @property
+    def upper_corner(self) -> NDArray[np.float64]:
+        """(3,) the corner of the stack's volume with the largest coordinates, in um."""
+        return self.lower_corner + self.spacing * self.shape
+
+
 @dataclass(frozen=True, eq=False)
-class ImageStack:
+class ImageStack(OnVoxels):
     """One channel of one time point; voxel (k, j, i) lies at ``origin + spacing * (k, j, i)``.
 
     Parameters
@@ -67,7 +89,7 @@ class ImageStack:
             )
         object.__setattr__(self, "data", array)
         object.__setattr__(self, "spacing", checked_spacing(spacing))
-        object.__setattr__(self, "origin", _checked_origin(origin))
+        object.__setattr__(self, "origin", checked_origin(origin))
         object.__setattr__(self, "mask", checked_mask)
 
     @property
@@ -75,18 +97,9 @@ class ImageStack:
         """Voxels along z, y and x."""
         return cast("tuple[int, int, int]", self.data.shape)
 
-    @property
-    def lower_corner(self) -> NDArray[np.float64]:
-        """(3,) the corner of the stack's volume with the smallest coordinates, in um."""
-        return self.origin - 0.5 * self.spacing
 
-    @property
-    def upper_corner(self) -> NDArray[np.float64]:
-        """(3,) the corner of the stack's volume with the largest coordinates, in um."""
-        return self.lower_corner + self.spacing * self.shape
-
-
-def _checked_origin(origin: ArrayLike) -> NDArray[np.float64]:
+def checked_origin(origin: ArrayLike) -> NDArray[np.float64]:
+    """Return an origin as (3,) float64, or raise ValueError."""
     array = np.asarray(origin, dtype=np.float64)
     if array.shape != (3,) or not np.isfinite(array).all():
         raise ValueError(f"origin: expected three positions in um, (z, y, x), got {origin}")

@@ -124,7 +124,8 @@ class MarkerRows(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Markers", markers)
-        form.addRow("", buttons)
+        # Over the whole width, of which they need much.
+        form.addRow(buttons)
 
     def chosen(self) -> Points | None:
         """Return the layer of the markers; None to find the cells without.

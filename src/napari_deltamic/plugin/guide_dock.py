@@ -24,8 +24,11 @@ from napari_deltamic.plugin.sessions.widgets import RestoreBar, SessionRow
 from napari_deltamic.plugin.widgets import Dock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.layers import Image
     from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
 
     from napari_deltamic.fitting import FitState
     from napari_deltamic.plugin.detail import Detail
@@ -93,6 +96,10 @@ class GuideDock(Dock):
             as_main_button(button)
         self._connect()
         self._begin()
+
+    def sections(self) -> Sequence[QWidget]:
+        """Return the steps: the long titles of one take no width from the fields of others."""
+        return list(self.steps.values())
 
     def _connect(self) -> None:
         session = self._session

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 CELLS, CONTACTS, JUNCTIONS = "Cells", "Contacts", "Junctions"
 _SLIDER_STEPS = 100
 _FARTHEST = 1.5
-_WIDTH, _TABLE_HEIGHT = 340, 220
+_WIDTH = 320
+# As a dock of its own, and as a step of the guide, which shows the buttons below it too.
+_TABLE_HEIGHT, _STEP_TABLE_HEIGHT = 220, 130
 
 
 class MeasuresDock(Dock):
@@ -90,8 +92,9 @@ class MeasuresDock(Dock):
         for name, table in self.tables.items():
             index = self.tabs.addTab(table, name)
             self.tabs.setTabToolTip(index, tips[name])
-        self.tabs.setMinimumSize(_WIDTH, _TABLE_HEIGHT)
-        self.tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.tabs.setMinimumSize(_WIDTH, _STEP_TABLE_HEIGHT if self.is_step else _TABLE_HEIGHT)
+        tall = QSizePolicy.Policy.Ignored if self.is_step else QSizePolicy.Policy.Expanding
+        self.tabs.setSizePolicy(QSizePolicy.Policy.Expanding, tall)
         self.content.addWidget(self.tabs, stretch=1)
         self.colour_by.setToolTip("What the colours of the cells stand for, in 3D")
         self.colour_by.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -155,12 +158,11 @@ class MeasuresDock(Dock):
             self._measure()
             return
         self._measured = measured
-        for name, rows in (
-            (CELLS, measured.cells),
-            (CONTACTS, measured.contacts),
-            (JUNCTIONS, measured.junctions),
-        ):
-            self.tables[name].show_rows(rows)
+        found = measured.cells, measured.contacts, measured.junctions
+        for index, (table, rows) in enumerate(zip(self.tables.values(), found, strict=True)):
+            table.show_rows(rows)
+            # Nuclei and balls touch nothing.
+            self.tabs.setTabVisible(index, bool(rows) or index == 0)
         self._layers.show(measured, placement_of(layer), layer)
         before = self.colour_by.currentText()
         self.colour_by.blockSignals(True)

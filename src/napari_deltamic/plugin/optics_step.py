@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.background import BackgroundTask
@@ -67,27 +67,22 @@ class OpticsStep(QWidget):
         )
         self.objective.setToolTip("Its aperture and immersion decide how sharp the image is")
         self.dye.setToolTip("Its colours of light: redder light blurs more")
-        row, fields = QWidget(), QHBoxLayout()
-        fields.setContentsMargins(0, 0, 0, 0)
-        row.setLayout(fields)
-        for axis, field in zip("zyx", self.widths, strict=True):
+        for field in self.widths:
             field.setRange(0.001, 1000.0)
-            # The title has the unit, so that three fit side by side.
-            field.setSuffix("")
             field.setKeyboardTracking(False)
             field.setSingleStep(0.05)
-            fields.addWidget(QLabel(axis))
-            fields.addWidget(field, stretch=1)
+        # Below each other: side by side they would widen the dock by a third.
+        widths = [(f"Width σ along {axis}", self.widths[k]) for k, axis in enumerate("zyx")]
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
         for title, widget in (
             ("Microscope", self.microscope),
             ("Objective", self.objective),
             ("Dye", self.dye),
-            ("Width σ (µm)", row),
+            *widths,
         ):
             self._form.addRow(title, widget)
-            self._form.labelForField(widget).setToolTip(widget.toolTip() or _width_tip("each axis"))
+            self._form.labelForField(widget).setToolTip(widget.toolTip())
         self.button.setToolTip("Go on to the fit with this blur")
         self.design.setToolTip(
             "Open the PSF designer: every number, aberrations, beads, files, with live pictures"
@@ -129,7 +124,8 @@ class OpticsStep(QWidget):
     def _show_rows(self) -> None:
         kind = self.microscope.currentText()
         is_usual = kind in [one.title for one in MICROSCOPES]
-        for row, shown in enumerate((True, is_usual, is_usual, kind == WIDTHS)):
+        shown_widths = len(self.widths) * [kind == WIDTHS]
+        for row, shown in enumerate((True, is_usual, is_usual, *shown_widths)):
             self._form.setRowVisible(row, shown)
         if is_usual and "two_photon" in _kind(kind).numbers:
             self._form.setRowVisible(2, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from napari.utils.notifications import show_info
 
 from napari_deltamic.imaging import DATASETS, fetch
@@ -20,6 +21,8 @@ GENERATED_SHAPE = (24, 96, 96)
 EMBRYO_CELLS = 8
 MOVIE_CELLS, MOVIE_FRAMES = 4, 5
 _UM = ("um",) * 3
+# Percentiles of the voxels that are drawn black and white.
+_SHOWN = (1.0, 99.8)
 
 
 def generated_cells() -> list[LayerData]:
@@ -72,7 +75,7 @@ def embryo_nuclei() -> list[LayerData]:
     """Return the nuclei of an 8-cell mouse embryo and their annotation."""
     return [
         _real("mouse_embryo_nuclei_8cell.tif", "Embryo nuclei"),
-        _real("mouse_embryo_nuclei_8cell_labels.tif", "Embryo nuclei annotation", "labels"),
+        _annotation("mouse_embryo_nuclei_8cell_labels.tif", "Embryo nuclei annotation"),
     ]
 
 
@@ -80,7 +83,7 @@ def ovule_membranes() -> list[LayerData]:
     """Return the cell walls of a plant ovule and their annotation."""
     return [
         _real("ovule_membrane.tif", "Ovule cell walls"),
-        _real("ovule_membrane_labels.tif", "Ovule annotation", "labels"),
+        _annotation("ovule_membrane_labels.tif", "Ovule annotation"),
     ]
 
 
@@ -122,7 +125,20 @@ def _say_if_slow() -> None:
         show_info("Generating the sample; the first time on a computer takes up to a minute.")
 
 
-def _real(name: str, title: str, kind: str = "image") -> LayerData:
+def _real(name: str, title: str) -> LayerData:
+    data, options = _fetched(name, title)
+    # A few glaring voxels would leave the rest in the dark.
+    low, high = (float(value) for value in np.percentile(data, _SHOWN))
+    return data, options | {"contrast_limits": (low, high)}, "image"
+
+
+def _annotation(name: str, title: str) -> LayerData:
+    data, options = _fetched(name, title)
+    # Seen first, it would hide the image.
+    return data, options | {"visible": False}, "labels"
+
+
+def _fetched(name: str, title: str) -> tuple[Any, dict[str, Any]]:
     import tifffile
 
     dataset = DATASETS[name]
@@ -135,4 +151,4 @@ def _real(name: str, title: str, kind: str = "image") -> LayerData:
         lead = data.ndim - 3
         options["scale"] = (1.0,) * lead + dataset.spacing
         options["units"] = ("pixel",) * lead + _UM
-    return data, options, kind
+    return data, options

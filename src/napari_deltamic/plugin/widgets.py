@@ -26,12 +26,15 @@ from napari_deltamic.plugin.preview import IS_RENDERING
 from napari_deltamic.plugin.theme import Colours, ThemeFollower, focus_style
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.layers import Layer
     from napari.viewer import Viewer
 
     from napari_deltamic.plugin.live_view import LiveView
 
 AUTOMATIC = "automatic"
+_CHOOSER_WIDTH = 120
 _OPENED = count()
 
 
@@ -96,6 +99,10 @@ class Dock(QWidget):
             return super().sizeHint()
         return QSize(self._width(), super().sizeHint().height())
 
+    def sections(self) -> Sequence[QWidget]:
+        """Return the parts within which all fields stand in one column."""
+        return (self._inner,)
+
     def _width(self) -> int:
         # Nothing may be cut off at the right, with or without a vertical scroll bar.
         bar = self._area.verticalScrollBar().sizeHint().width()
@@ -104,7 +111,8 @@ class Dock(QWidget):
     def showEvent(self, event: object) -> None:  # noqa: N802
         """Let the view watch the window that the dock has been put into."""
         super().showEvent(event)
-        _align(self._inner.findChildren(QFormLayout))
+        for section in self.sections():
+            _align(section.findChildren(QFormLayout))
         self._view.watch(self.window())
         if not self._placed:
             self._placed = True
@@ -199,7 +207,8 @@ class LayerChooser(QComboBox):
         self.setPlaceholderText(empty_text)
         self.setAccessibleName(f"{layer_type.__name__} layer")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumContentsLength(8)
+        # Long names are shortened rather than that they widen the dock.
+        self.setMinimumWidth(_CHOOSER_WIDTH)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self.refresh)
         viewer.layers.events.renamed.connect(self.refresh)

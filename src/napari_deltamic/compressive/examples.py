@@ -1,0 +1,161 @@
+"""Patches of real stacks and of generated embryos, split so that none tests what it trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_deltamic.compressive.patches import (
+    Patches,
+    cut_patches,
+    joined,
+    normalised,
+    split_planes,
+)
+from napari_deltamic.imaging import fetch, make_embryo
+from napari_deltamic.replacing import replacing
+
+# Patches without much in them would only dilute every score.
+_LEAST_CONTRAST = 0.05
+_EMBRYO_SHAPE, _EMBRYO_SPACING = (44, 128, 128), (0.6, 0.2, 0.2)
+_EMBRYO_PLANES = 2
+
+
+class Split(NamedTuple):
+    """Patches for training, to end it by, and to test with."""
+
+    training: Patches
+    validation: Patches
+    test: Patches
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """A real stack; ``gap`` planes between its parts are more than the blur reaches."""
+
+    name: str
+    gap: int
+    labels: str | None = None
+    walls: bool = False
+
+
+_STACKS = (
+    _Stack("celegans_dub_t33_membrane.tif", 2),
+    _Stack("ovule_membrane.tif", 4, "ovule_membrane_labels.tif", walls=True),
+    _Stack("mouse_embryo_nuclei_8cell.tif", 3, "mouse_embryo_nuclei_8cell_labels.tif"),
+)
+
+
+def example_patches(
+    size: int = 128, *, labelled: bool = False, embryos: int = 10, cache: Path | None = None
+) -> Split:
+    """Return patches of the real stacks that lie in the data folder, and of generated embryos.
+
+    Real stacks are split by planes, with gaps; embryos as a whole: three fifths train, one fifth
+    validates, one fifth tests.
+
+    Parameters
+    ----------
+    size
+        Voxels along y and x, at most 128.
+    labelled
+        Only what has labels, with targets: the walls where membranes are marked, nuclei else.
+    embryos
+        How many to generate, every other one with marked nuclei, the rest with marked membranes.
+    cache
+        File (.npz) that the embryos are kept in; they take seconds each.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five embryos.
+    FileNotFoundError
+        If a real stack is absent.
+    """
+    import tifffile
+
+    if embryos < 5:
+        raise ValueError(f"embryos: at least 5 are needed to be split, got {embryos}")
+    parts: tuple[list[Patches], ...] = ([], [], [])
+    for stack in _STACKS:
+        if labelled and stack.labels is None:
+            continue
+        image = normalised(tifffile.imread(fetch(stack.name, download=False)))
+        target = None
+        if labelled and stack.labels is not None:
+            labels = tifffile.imread(fetch(stack.labels, download=False))
+            target = walls(labels) if stack.walls else labels > 0
+        rich = _contentful(image)
+        for part, planes in zip(parts, split_planes(len(image[rich]), stack.gap), strict=True):
+            cut = None if target is None else target[rich][planes]
+            part.append(cut_patches(image[rich][planes], size, targets=cut))
+    for number, (image, labels, cells) in enumerate(_embryos(embryos, cache)):
+        fifth = 5 * number // embryos
+        planes = slice(*_contentful(image).indices(len(image))[:2], _EMBRYO_PLANES)
+        target = labels > cells if labels.max() > cells else walls(labels)
+        cut = target[planes] if labelled else None
+        parts[max(0, fifth - 2)].append(cut_patches(image[planes], size, targets=cut))
+    return Split(*(_with_contrast(joined(part)) for part in parts))
+
+
+def walls(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return (Z, Y, X) bool: the voxels on both sides of where labels change within a plane."""
+    found = np.zeros(labels.shape, dtype=bool)
+    for axis in (1, 2):
+        after = np.moveaxis(found, axis, 0)
+        change = np.moveaxis(np.diff(labels.astype(np.int64), axis=axis) != 0, axis, 0)
+        after[1:] |= change
+        after[:-1] |= change
+    return found
+
+
+def _contentful(image: NDArray[np.float32]) -> slice:
+    """Return the planes from the first to the last that has half the contrast of the best one."""
+    contrast = image.std(axis=(1, 2))
+    rich = np.flatnonzero(contrast >= 0.5 * contrast.max())
+    return slice(int(rich[0]), int(rich[-1]) + 1)
+
+
+def _with_contrast(patches: Patches) -> Patches:
+    rich = patches.images.std(dim=(1, 2, 3)) > _LEAST_CONTRAST
+    return patches.part(torch.nonzero(rich).squeeze(1))
+
+
+def _embryos(
+    count: int, cache: Path | None
+) -> list[tuple[NDArray[np.float32], NDArray[np.int32], int]]:
+    """Return the image without noise, the labels and the number of cells of each embryo."""
+    known: dict[str, Any] = {}
+    if cache is not None and cache.exists():
+        with np.load(cache) as file:
+            known = dict(file)
+    missing = [number for number in range(count) if f"image{number}" not in known]
+    for number in missing:
+        nuclei = number % 2 == 1
+        embryo = make_embryo(
+            8 if nuclei else 10,
+            _EMBRYO_SHAPE,
+            _EMBRYO_SPACING,
+            seed=number,
+            nuclei=nuclei,
+            label="interior" if nuclei else "membrane",
+        )
+        known[f"image{number}"] = normalised(embryo.expected)
+        known[f"labels{number}"] = embryo.labels
+        known[f"cells{number}"] = np.array(embryo.cells)
+    if cache is not None and missing:
+        with replacing(cache) as name:
+            np.savez_compressed(name, **known)
+    return [
+        (
+            np.asarray(known[f"image{number}"], dtype=np.float32),
+            np.asarray(known[f"labels{number}"], dtype=np.int32),
+            int(known[f"cells{number}"]),
+        )
+        for number in range(count)
+    ]
