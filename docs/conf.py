@@ -40,7 +40,8 @@ autodoc_typehints_format = "short"
 # Without these, signatures spell out numpy's unions.
 autodoc_type_aliases = {"ArrayLike": "ArrayLike", "NDArray": "NDArray"}
 python_maximum_signature_line_length = 88
-suppress_warnings = ["config.cache"]
+# Words in the types of parameters, such as shape, are taken for one of the attributes of that name.
+suppress_warnings = ["config.cache", "ref.python"]
 
 
 def describe_settings(
@@ -72,7 +73,3 @@ def setup(app: Sphinx) -> None:
     """Connect the hooks."""
     app.connect("autodoc-process-docstring", describe_settings)
     app.connect("autodoc-process-signature", shorten_signature)
-
-
-# Plain words of types, such as shape, are taken for attributes of that name, of which there are many.
-suppress_warnings = ["ref.python"]

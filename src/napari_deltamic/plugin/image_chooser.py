@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton, QWidget
 
 from napari_deltamic.plugin.frames import (
     axis_kinds,
@@ -184,24 +184,23 @@ class VoxelSizeEditor(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        # Below each other: side by side they would widen the dock by a fifth.
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
         self.fields = []
         for axis in "zyx":
             field = QDoubleSpinBox()
             field.setRange(0.0001, 1000.0)
             field.setDecimals(4)
             field.setToolTip(f"Voxel size along {axis} in µm")
+            field.setSuffix(" µm")
             field.setAccessibleName(f"Voxel size along {axis} in micrometres")
-            label = QLabel(axis)
-            label.setBuddy(field)
-            layout.addWidget(label)
-            layout.addWidget(field, stretch=1)
+            form.addRow(f"Size in {axis}", field)
             self.fields.append(field)
         self.button = QPushButton("Apply")
         self.button.setToolTip("Set the scale of this layer, in µm")
         self.button.clicked.connect(self._apply)
-        layout.addWidget(self.button)
+        form.addRow("", self.button)
         self.hide()
 
     def offer(self, size: tuple[float, float, float]) -> None:
