@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from napari_deltamic import kernel_threads as threads
 from napari_deltamic.kernel_threads import run_chunks, thread_count
 from napari_deltamic.mesh.shapes import bumpy_sphere
-from napari_deltamic.meshft import MeshFourierTransform, cpu, threads
+from napari_deltamic.meshft import MeshFourierTransform, cpu
 
 MESH = bumpy_sphere((40, 50, 45), 25.0, 0.5, seed=2, subdivisions=4)
 

@@ -45,7 +45,7 @@ class MovieOptions(QWidget):
         row.addWidget(self.browse)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Movie", self.all_frames)
+        form.addRow(self.all_frames)
         form.addRow("Keep in", row)
         form.addRow("", self.resume)
         self._form = form
