@@ -27,13 +27,13 @@ from napari_deltamic.compressive import (
     CompressiveModel,
     CompressiveSettings,
     Patches,
+    camera_of,
     example_patches,
     scored,
     train,
 )
 from napari_deltamic.compressive.examples import Split
 from napari_deltamic.compressive.scores import image_scores
-from napari_deltamic.compressive.trainer import camera_of
 from napari_deltamic.compressive.upsampling import bicubic
 from napari_deltamic.optics import GaussianPSF
 

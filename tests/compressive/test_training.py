@@ -10,11 +10,12 @@ from napari_deltamic.compressive import (
     CompressiveModel,
     CompressiveSettings,
     Patches,
+    camera_of,
     scored,
     train,
 )
 from napari_deltamic.compressive.schedule import rate_at, slope_at
-from napari_deltamic.compressive.trainer import camera_of
+from napari_deltamic.torch_threads import torch_threads
 
 TRAINING, VALIDATION, TEST = discs(40, 1), discs(10, 2), discs(20, 3)
 
@@ -60,7 +61,8 @@ def test_learned_masks_move_and_end_binary(kind):
     before = model.patterns.binary()
     train(model, TRAINING, VALIDATION)
     assert (model.patterns.binary() != before).any()
-    light = model.operator().patterns
+    light = model.operator().patterns.detach()
+    torch.testing.assert_close(light, model.patterns())
     assert len(light.unique()) == 2
     assert float(light.min()) == 0.0
 
@@ -157,12 +159,15 @@ def test_stopping_is_asked_often():
     times = []
 
     def note(_):
-        times.append(time.perf_counter())
+        # Of the processor, so that what else the machine does has no say.
+        times.append(time.process_time())
 
-    train(model, large, large, on_state=note)
+    with torch_threads(1):
+        train(model, large, large, on_state=note)
     gaps = [after - before for before, after in pairwise(times)]
-    # Twice what is meant, for a machine that does other things too.
-    assert sorted(gaps)[-2] < 0.6
+    assert len(gaps) >= 12
+    # The first one compiles.
+    assert max(gaps[1:]) < 0.3
 
 
 def test_training_ends_when_nothing_improves():
@@ -237,3 +242,5 @@ def test_arguments_that_make_no_sense_are_named():
         CompressiveSettings(patterns="speckle")
     with pytest.raises(ValueError, match="binning"):
         quick_model(binning=5, patterns="random")
+    with pytest.raises(ValueError, match="field"):
+        CompressiveModel(CompressiveSettings(), (1, 40, 32))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_deltamic.compressive.settings import CompressiveSettings as CompressiveSettings
     from napari_deltamic.compressive.state import TrainingResult as TrainingResult
     from napari_deltamic.compressive.state import TrainingState as TrainingState
+    from napari_deltamic.compressive.trainer import camera_of as camera_of
     from napari_deltamic.compressive.training import train as train
 
 _MODULE_OF = {
@@ -44,6 +45,7 @@ _MODULE_OF = {
     "CompressiveSettings": "settings",
     "TrainingResult": "state",
     "TrainingState": "state",
+    "camera_of": "trainer",
     "train": "training",
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from numpy.typing import ArrayLike
 
 from napari_deltamic.compressive.masks import fixed_masks
-from napari_deltamic.compressive.network import SmallUNet
+from napari_deltamic.compressive.network import NETWORK_MULTIPLE, SmallUNet
 from napari_deltamic.compressive.patterns import LearnedPatterns, Patterns, smooth_noise
 from napari_deltamic.compressive.settings import CompressiveSettings
 from napari_deltamic.compressive.upsampling import LocalityUpsampling, TransposedUpsampling
@@ -27,7 +29,8 @@ class CompressiveModel(torch.nn.Module):
     settings
         Which patterns, how many frames, what binning and upsampling.
     field
-        Voxels (Z, Y, X) of the density; each plane is decoded by itself.
+        Voxels (Z, Y, X) of the density; each plane is decoded by itself. Y and X are multiples of
+        16, which the network needs.
     spacing
         Voxel size in um, (z, y, x).
     excitation, emission
@@ -36,7 +39,7 @@ class CompressiveModel(torch.nn.Module):
     Raises
     ------
     ValueError
-        If the binning does not divide the field.
+        If the binning does not divide the field, or the field does not suit the network.
     """
 
     def __init__(
@@ -52,6 +55,10 @@ class CompressiveModel(torch.nn.Module):
         self.spacing = checked_spacing(spacing).tolist()
         self.excitation, self.emission = excitation, emission
         depth, rows, columns = field
+        if rows % NETWORK_MULTIPLE or columns % NETWORK_MULTIPLE:
+            raise ValueError(
+                f"field: expected multiples of {NETWORK_MULTIPLE} voxels along y and x, got {field}"
+            )
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(settings.seed)
             self.patterns = _patterns(settings, rows, columns)
@@ -124,10 +131,11 @@ class CompressiveModel(torch.nn.Module):
         return stacks
 
     def operator(self) -> PatternedIllumination:
-        """Return the acquisition with the binary patterns as they are now."""
+        """Return the acquisition with the binary patterns as they are now, as one of its own."""
+        acquisition = copy.deepcopy(self.acquisition)
         with torch.no_grad():
-            self.acquisition.patterns.copy_(self.patterns())
-        return self.acquisition
+            acquisition.patterns.copy_(self.patterns())
+        return acquisition
 
 
 def _patterns(settings: CompressiveSettings, rows: int, columns: int) -> Patterns:

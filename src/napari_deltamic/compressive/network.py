@@ -10,6 +10,8 @@ from torch import nn
 # What vector units of sixteen numbers fill; fewer channels take as long.
 _CHANNELS = 16
 _SCALES = 4
+NETWORK_MULTIPLE = 2**_SCALES
+"""What divides the pixels along y and x of images for the network."""
 
 
 class SmallUNet(nn.Module):
