@@ -121,7 +121,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (leg, "roughness"),
         (preconditioner, "_factorised"),
         (objective, "evaluate"),
-        (objective, "model_image"),
+        (objective, "model_of_data"),
         (objective, "reweighted"),
         (Guard, "_measured"),
         (Guard, "crossing"),
@@ -146,5 +146,5 @@ def test_between_two_yields_one_thing_is_done(make: Callable[[], Scene], done: l
         assert len(done) <= 1, done
         seen |= set(done)
         done.clear()
-    assert seen >= {"leg_problem", "_factorised", "evaluate", "model_image", "reweighted"}
+    assert seen >= {"leg_problem", "_factorised", "evaluate", "model_of_data", "reweighted"}
     assert {"render", "_measured"} <= seen or not progress.mesh.has_contacts
