@@ -27,12 +27,12 @@ from napari_deltamic.compressive import (
     CompressiveModel,
     CompressiveSettings,
     Patches,
+    Split,
     camera_of,
     example_patches,
     scored,
     train,
 )
-from napari_deltamic.compressive.examples import Split
 from napari_deltamic.compressive.scores import image_scores
 from napari_deltamic.compressive.upsampling import bicubic
 from napari_deltamic.optics import GaussianPSF

@@ -5,7 +5,7 @@ import pytest
 import torch
 from compressive_cases import discs
 
-from napari_deltamic.compressive import Patches, cut_patches, split_planes
+from napari_deltamic.compressive import Patches, cut_patches, field_size, split_planes
 from napari_deltamic.compressive.examples import walls
 from napari_deltamic.compressive.patches import joined, normalised
 
@@ -97,3 +97,12 @@ def test_arguments_out_of_range_are_named():
         Patches(torch.zeros(4, 8, 8))
     with pytest.raises(ValueError, match="targets"):
         Patches(torch.zeros(4, 1, 8, 8), torch.zeros(3, 1, 8, 8))
+
+
+def test_fields_are_as_large_as_images_and_binning_allow():
+    assert field_size([(20, 200, 300), (9, 130, 140)], 8) == 128
+    assert field_size([(20, 100, 300)], 8) == 96
+    assert field_size([(20, 100, 300)], 12) == 96
+    assert field_size([(20, 300, 300)], 12) == 96
+    with pytest.raises(ValueError, match="binning: 64 needs images of at least 64 x 64"):
+        field_size([(20, 60, 300)], 64)

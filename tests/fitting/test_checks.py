@@ -20,7 +20,7 @@ SCENE = ball()
 def test_voxels_that_are_not_finite(value: float) -> None:
     data = SCENE.stack.data.copy()
     data[3, 4, 5] = value
-    with pytest.raises(ValueError, match=r"data: 1 voxels are NaN or infinite.*\(3, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"data: NaN or infinite in 1 of .*\(3, 4, 5\)"):
         SCENE.with_stack(data=data)
 
 

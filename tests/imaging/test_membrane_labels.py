@@ -189,7 +189,7 @@ def test_stacks_without_cells_are_refused():
     with pytest.raises(ValueError, match=r"every voxel holds 3.*channel"):
         membrane_labels(ImageStack(np.full(SHAPE, 3.0), SPACING))
     noise = poisson_noise(np.ones(SHAPE), 4.0, 0)
-    with pytest.raises(ValueError, match=r"no cell found.*smoothing"):
+    with pytest.raises(ValueError, match=r"no cell found.*smooth"):
         membrane_labels(ImageStack(noise, SPACING), envelope=True)
 
 

@@ -176,7 +176,7 @@ def test_voxels_that_are_not_finite_are_refused_with_the_files_name(file):
     data = STACK.astype(np.float32)
     data[1, 2, 3] = np.nan
     tifffile.imwrite(file, data)
-    with pytest.raises(ValueError, match=r"stack.tif: data: 1 voxels are NaN .* \(1, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"stack.tif: data: NaN .* in 1 of .* \(1, 2, 3\)"):
         read_stack(file, spacing=(1, 1, 1))
 
 

@@ -99,12 +99,12 @@ def test_a_stack_of_one_value_is_refused(value):
 def test_noise_alone_holds_no_object(seed):
     flat = np.full(SHAPE, 1.0)
     for image in (gaussian_noise(flat, 1.0, seed), poisson_noise(flat, 4.0, seed)):
-        with pytest.raises(ValueError, match=r"no object found.*seed_spheres"):
+        with pytest.raises(ValueError, match=r"no object found.*spheres by hand"):
             seed_from_image(ImageStack(image, SPACING))
 
 
 def test_nothing_above_the_threshold_is_refused_with_advice():
-    with pytest.raises(ValueError, match=r"no object found.*lower threshold"):
+    with pytest.raises(ValueError, match=r"no object found.*lower the threshold"):
         seed_from_image(noisy_stack(balls([(10, 8, 8)], [3.0])), threshold=1e4)
 
 

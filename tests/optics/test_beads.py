@@ -178,7 +178,7 @@ def test_rejections_reach_the_message() -> None:
     ("change", "message"),
     [
         ({"image": np.zeros((20, 20))}, "image: expected a volume"),
-        ({"image": np.full((9, 9, 9), np.nan)}, "image: 729 voxels are NaN"),
+        ({"image": np.full((9, 9, 9), np.nan)}, "image: NaN or infinite in 729"),
         ({"image": np.zeros((2, 9, 9))}, "image: needs at least three voxels"),
         ({"spacing": (0.1, 0.1, -1)}, "spacing: expected three positive"),
         ({"threshold": 0.0}, "threshold: expected a positive"),

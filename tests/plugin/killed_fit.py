@@ -9,6 +9,7 @@ import time
 import napari
 from plugin_cases import CENTER, ORIGIN, RADIUS, SHAPE, SIGMA, SPACING, add_ball, long_fit
 
+from napari_deltamic.fitting import leg
 from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.optics import GaussianPSF
@@ -30,7 +31,8 @@ def main() -> None:
     stack = ImageStack(image + 10.0, SPACING, ORIGIN)
     add_ball(viewer, stack, icosphere(CENTER + 0.3, 2.2, subdivisions=2))
     dock = long_fit(viewer)
-    # So that it lasts until the kill: thousands of vertices, and no plateau.
+    # So that it lasts until the kill: thousands of vertices, and no plateau that would end it.
+    leg._WINDOW = 10**6
     dock.form.fields["edge_length"].value = 0.12
     dock.form.fields["tolerance"].value = 0.0001
     dock.mesh.choose(viewer.layers["mesh"])

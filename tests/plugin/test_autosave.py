@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from plugin_cases import click, make_short, open_dock, wait_for_iterations
 
+from napari_deltamic.fitting import leg
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.sessions import autosaves
 from napari_deltamic.plugin.sessions.autosaves import (
@@ -166,7 +167,9 @@ def test_a_fit_runs_where_nothing_can_be_kept(viewer, dock, qtbot, tmp_path, mon
 
 
 @pytest.mark.usefixtures("_engine")
-def test_after_a_kill_the_fit_goes_on(make_napari_viewer_proxy, qtbot, autosaves, tmp_path):
+def test_after_a_kill_the_fit_goes_on(
+    make_napari_viewer_proxy, qtbot, autosaves, tmp_path, monkeypatch
+):
     states = tmp_path / "states.txt"
     script = Path(__file__).with_name("killed_fit.py")
     with states.open("w") as output:
@@ -186,7 +189,10 @@ def test_after_a_kill_the_fit_goes_on(make_napari_viewer_proxy, qtbot, autosaves
     seen = [line.split() for line in states.read_text().splitlines()[:-1]]
     earlier = [int(n) for at, n in seen if float(at) < killed - MOST_SECONDS_LOST]
     at_checkpoint = checkpoint_facts(found[0]).iteration
+    assert (found[0].parent / RUNNING).is_file(), "the fit ended before it was killed"
 
+    # Nor is it to end before it is stopped.
+    monkeypatch.setattr(leg, "_WINDOW", 10**6)
     viewer = make_napari_viewer_proxy(show=True)
     guide = open_dock(viewer, "deltaMic")
     bar = guide.restore_bar

@@ -38,12 +38,15 @@ def test_a_surface_made_for_an_image_lies_on_it(layer, part):
     placement = placement_of(layer)
     voxel = np.array(part) * (np.array(layer.data.shape[-3:]) - 1)
     um = placement.origin + placement.spacing * voxel
-    surface = Surface((np.array([um] * 3), np.array([[0, 1, 2]])), **placement.layer_options())
+    point = um / placement.mesh_unit
+    surface = Surface((np.array([point] * 3), np.array([[0, 1, 2]])), **placement.layer_options())
     expected = np.array(layer.data_to_world((0.0,) * (layer.ndim - 3) + tuple(voxel)))[-3:]
     reach = np.abs(expected) + np.abs(np.asarray(layer.affine.affine_matrix)[-4:-1, -1])
-    found = surface.data_to_world(um)
+    found = surface.data_to_world(point)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * reach.max())
     assert surface.units == layer.units[-3:]
+    # Or the sliders would no longer step from plane to plane.
+    assert np.all(surface.extent.step >= layer.extent.step[-3:] * (1 - 1e-9))
 
 
 @settings(max_examples=100, deadline=None)

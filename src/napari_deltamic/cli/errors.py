@@ -25,13 +25,13 @@ LIBRARY_NAMES = {
 """Under a parameter of a command, what the library calls the same thing in its messages."""
 
 ADVICE = {
-    "threshold or min_size": "--threshold",
-    "seed_spheres": "--points",
+    "lower the threshold or the smallest size": "lower --threshold",
+    "spheres by hand": "spheres by hand (--points)",
     "lower threshold, or pass positions": "lower --threshold, or give --points",
     "lower separation": "lower --separation",
     "set immersion_index": "set --immersion-index",
     "one or three positive widths": "three positive widths",
-    ", or pass a mask that is False there": "",
+    "repair, crop or mask them": "repair them or crop the stack",
     "or set interior to 0": "or leave --interior out",
     "napari_deltamic.mesh.closed(mesh) fills its holes": "napari_deltamic.mesh.closed fills its "
     "holes, in Python",

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_deltamic.compressive.applying import Simulation as Simulation
+    from napari_deltamic.compressive.applying import reconstruct as reconstruct
+    from napari_deltamic.compressive.applying import simulate as simulate
     from napari_deltamic.compressive.examples import example_patches as example_patches
     from napari_deltamic.compressive.frame_files import read_frames as read_frames
     from napari_deltamic.compressive.frame_files import read_masks as read_masks
@@ -18,16 +21,22 @@ if TYPE_CHECKING:
     from napari_deltamic.compressive.model_files import save_model as save_model
     from napari_deltamic.compressive.patches import Patches as Patches
     from napari_deltamic.compressive.patches import cut_patches as cut_patches
-    from napari_deltamic.compressive.patches import split_planes as split_planes
     from napari_deltamic.compressive.scores import Scores as Scores
     from napari_deltamic.compressive.scores import scored as scored
     from napari_deltamic.compressive.settings import CompressiveSettings as CompressiveSettings
+    from napari_deltamic.compressive.splitting import Split as Split
+    from napari_deltamic.compressive.splitting import field_size as field_size
+    from napari_deltamic.compressive.splitting import split_planes as split_planes
+    from napari_deltamic.compressive.splitting import split_stacks as split_stacks
     from napari_deltamic.compressive.state import TrainingResult as TrainingResult
     from napari_deltamic.compressive.state import TrainingState as TrainingState
     from napari_deltamic.compressive.trainer import camera_of as camera_of
     from napari_deltamic.compressive.training import train as train
 
 _MODULE_OF = {
+    "Simulation": "applying",
+    "reconstruct": "applying",
+    "simulate": "applying",
     "example_patches": "examples",
     "read_frames": "frame_files",
     "read_masks": "frame_files",
@@ -39,10 +48,13 @@ _MODULE_OF = {
     "save_model": "model_files",
     "Patches": "patches",
     "cut_patches": "patches",
-    "split_planes": "patches",
     "Scores": "scores",
     "scored": "scores",
     "CompressiveSettings": "settings",
+    "Split": "splitting",
+    "field_size": "splitting",
+    "split_planes": "splitting",
+    "split_stacks": "splitting",
     "TrainingResult": "state",
     "TrainingState": "state",
     "camera_of": "trainer",

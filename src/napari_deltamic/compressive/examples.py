@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.compressive.patches import (
-    Patches,
-    cut_patches,
-    joined,
-    normalised,
-    split_planes,
-)
+from napari_deltamic.compressive.patches import Patches, cut_patches, joined, normalised
+from napari_deltamic.compressive.splitting import Split, contentful, joined_splits, split_stacks
 from napari_deltamic.imaging import fetch, make_embryo
 from napari_deltamic.replacing import replacing
 
-# Patches without much in them would only dilute every score.
-_LEAST_CONTRAST = 0.05
 _EMBRYO_SHAPE, _EMBRYO_SPACING = (44, 128, 128), (0.6, 0.2, 0.2)
 _EMBRYO_PLANES = 2
-
-
-class Split(NamedTuple):
-    """Patches for training, to end it by, and to test with."""
-
-    training: Patches
-    validation: Patches
-    test: Patches
 
 
 @dataclass(frozen=True)
@@ -81,26 +65,24 @@ def example_patches(
 
     if embryos < 5:
         raise ValueError(f"embryos: at least 5 are needed to be split, got {embryos}")
-    parts: tuple[list[Patches], ...] = ([], [], [])
+    parts: list[Split] = []
     for stack in _STACKS:
         if labelled and stack.labels is None:
             continue
-        image = normalised(tifffile.imread(fetch(stack.name, download=False)))
-        target = None
+        image = tifffile.imread(fetch(stack.name, download=False))
+        targets = None
         if labelled and stack.labels is not None:
             labels = tifffile.imread(fetch(stack.labels, download=False))
-            target = walls(labels) if stack.walls else labels > 0
-        rich = _contentful(image)
-        for part, planes in zip(parts, split_planes(len(image[rich]), stack.gap), strict=True):
-            cut = None if target is None else target[rich][planes]
-            part.append(cut_patches(image[rich][planes], size, targets=cut))
+            targets = [walls(labels) if stack.walls else labels > 0]
+        parts.append(split_stacks([image], size, targets, stack.gap))
+    generated: tuple[list[Patches], ...] = ([], [], [])
     for number, (image, labels, cells) in enumerate(_embryos(embryos, cache)):
         fifth = 5 * number // embryos
-        planes = slice(*_contentful(image).indices(len(image))[:2], _EMBRYO_PLANES)
+        planes = slice(*contentful(image).indices(len(image))[:2], _EMBRYO_PLANES)
         target = labels > cells if labels.max() > cells else walls(labels)
         cut = target[planes] if labelled else None
-        parts[max(0, fifth - 2)].append(cut_patches(image[planes], size, targets=cut))
-    return Split(*(_with_contrast(joined(part)) for part in parts))
+        generated[max(0, fifth - 2)].append(cut_patches(image[planes], size, targets=cut))
+    return joined_splits([*parts, Split(*(joined(part) for part in generated))])
 
 
 def walls(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -112,18 +94,6 @@ def walls(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
         after[1:] |= change
         after[:-1] |= change
     return found
-
-
-def _contentful(image: NDArray[np.float32]) -> slice:
-    """Return the planes from the first to the last that has half the contrast of the best one."""
-    contrast = image.std(axis=(1, 2))
-    rich = np.flatnonzero(contrast >= 0.5 * contrast.max())
-    return slice(int(rich[0]), int(rich[-1]) + 1)
-
-
-def _with_contrast(patches: Patches) -> Patches:
-    rich = patches.images.std(dim=(1, 2, 3)) > _LEAST_CONTRAST
-    return patches.part(torch.nonzero(rich).squeeze(1))
 
 
 def _embryos(

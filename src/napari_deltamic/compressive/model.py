@@ -75,6 +75,8 @@ class CompressiveModel(torch.nn.Module):
                 if settings.upsampling == "locality"
                 else TransposedUpsampling(settings.frames, settings.binning)
             )
+            # Mean of a training image's frames, to which measured ones are scaled.
+            self.register_buffer("frame_level", torch.zeros(()))
             self.refinement = SmallUNet(1, 1)
             self.segmentation = SmallUNet(1, 1)
 

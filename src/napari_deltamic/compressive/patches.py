@@ -113,33 +113,6 @@ def cut_patches(
     return Patches(images, _cut(np.asarray(targets, dtype=np.float32), size, depth))
 
 
-def split_planes(count: int, gap: int) -> tuple[slice, slice, slice]:
-    """Return planes for training, validation and testing: 3/5, 1/5 and 1/5, with gaps between.
-
-    Parameters
-    ----------
-    count
-        How many planes there are.
-    gap
-        How many to leave out between two parts, so that the blur does not reach across.
-
-    Raises
-    ------
-    ValueError
-        If no planes are left.
-    """
-    rest = count - 2 * gap
-    if rest < 5 or gap < 0:
-        raise ValueError(f"gap: {count} planes leave nothing to train on with gaps of {gap}")
-    fifth = rest // 5
-    first = rest - 2 * fifth
-    return (
-        slice(0, first),
-        slice(first + gap, first + gap + fifth),
-        slice(count - fifth, count),
-    )
-
-
 def normalised(volume: ArrayLike) -> NDArray[np.float32]:
     """Return a stack from 0 to 1: from its darkest hundredth to its brightest five-hundredth."""
     image = np.asarray(volume, dtype=np.float32)

@@ -43,6 +43,8 @@ class Trainer:
         self.training, self.validation = training, _thinned(validation)
         self.steps = model.settings.epochs * model.settings.steps_per_epoch
         self.camera = camera_of(model, training)
+        if task != "segment":
+            model.get_buffer("frame_level").fill_(_frame_level(model, training))
         self.part = max(1, _VOXELS_AT_ONCE // math.prod(training.field))
         groups = _learned(model, task)
         self.rates = [group["lr"] for group in groups]
@@ -157,6 +159,12 @@ def image_loss(images: torch.Tensor, truth: torch.Tensor, kind: str) -> torch.Te
     error = 1.0 - structural_similarity(images, truth) if kind == "ssim" else images - truth
     mean: torch.Tensor = error.abs().mean()
     return mean
+
+
+def _frame_level(model: CompressiveModel, training: Patches) -> float:
+    """Return the mean of the training images' frames, from some of them."""
+    with torch.no_grad():
+        return float(model.frames(_thinned(training).images, model.patterns()).mean())
 
 
 def _learned(model: CompressiveModel, task: Task) -> list[dict[str, Any]]:

@@ -339,9 +339,9 @@ def _with_sharp_boundaries(
         labels[labels == outside] = 0
     if not labels.any():
         raise ValueError(
-            "stack: no cell found; check that the channel shows membranes, set smoothing to about "
-            "their half thickness in um, lower least_strength, or pass envelope=False if cells "
-            "fill the stack"
+            "stack: no cell found; check that the channel shows membranes, smooth by about half "
+            "their thickness, lower the least strength, or, if cells fill the stack, say that "
+            "more cells surround them (no envelope)"
         )
     return np.asarray(labels, dtype=np.int32)
 

@@ -24,8 +24,8 @@ _HOLLOW_FRACTION = 0.2
 _FRACTION_OF_TYPICAL_SIZE = 0.2
 _NOISE_FLOOR = 4.0
 _ADVICE = (
-    "set a lower threshold or min_size, check that the right channel is chosen, or place seeds by "
-    "hand (seed_spheres)"
+    "lower the threshold or the smallest size, check that the right channel is chosen, or place "
+    "spheres by hand"
 )
 
 

@@ -84,8 +84,8 @@ class ImageStack(OnVoxels):
         if bad.any():
             first = tuple(int(index) for index in np.argwhere(bad)[0])
             raise ValueError(
-                f"data: {int(bad.sum())} voxels are NaN or infinite, the first at {first}; "
-                "repair them, or pass a mask that is False there"
+                f"data: NaN or infinite in {int(bad.sum())} of {bad.size} voxels, the first at "
+                f"{first}; repair, crop or mask them"
             )
         object.__setattr__(self, "data", array)
         object.__setattr__(self, "spacing", checked_spacing(spacing))

@@ -23,8 +23,8 @@ def checked_volume(name: str, volume: ArrayLike) -> NDArray[np.float64]:
     if bad.any():
         first = tuple(int(index) for index in np.argwhere(bad)[0])
         raise ValueError(
-            f"{name}: {int(bad.sum())} voxels are NaN or infinite, the first at {first}; "
-            "repair them first"
+            f"{name}: NaN or infinite in {int(bad.sum())} of {bad.size} voxels, the first at "
+            f"{first}; repair them first"
         )
     return real
 

@@ -16,6 +16,7 @@ from napari_deltamic.plugin.mesh_layers import (
     region_values,
     set_stand_in,
     split_by_interface,
+    split_vertices,
     surface_data,
     surface_options,
 )
@@ -23,6 +24,7 @@ from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.preview import IS_RENDERING, Preview
 from napari_deltamic.plugin.region_colours import CONTRAST_LIMITS, region_colormap
 from napari_deltamic.plugin.residual_layer import ResidualLayer
+from napari_deltamic.plugin.spatial import put
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer, Surface
@@ -148,23 +150,22 @@ class FitLayers:
         is_there = surface is not None and surface in self._viewer.layers
         if self._faces is None or not np.array_equal(mesh.faces, self._faces):
             self._faces, self._split = None, split_by_interface(mesh)
-        split = self._split
+        split, unit = self._split, self.placement.mesh_unit
         assert split is not None
         if surface is None or not is_there:
             self._add_surface(mesh)
             self._colouring = None
         elif self._faces is not None and colouring is None and self._colouring is None:
-            surface.vertices = mesh.vertices[split.vertex_of].astype(np.float32)
+            surface.vertices = split_vertices(mesh, split, unit)
         else:
             values = region_values(mesh, split) if colouring is None else colouring.values
-            vertices = mesh.vertices[split.vertex_of].astype(np.float32)
-            surface.data = vertices, split.faces, values
+            surface.data = split_vertices(mesh, split, unit), split.faces, values
             self._set_colours(surface, colouring)
             if self._faces is None:
                 surface.metadata = {**surface.metadata, **mesh_metadata(mesh)}
                 set_stand_in(surface, self._stand_in)
             if is_first:
-                _place(surface, self._stack.placement.layer_options())
+                put(surface, self.placement.layer_options())
         if is_first:
             self._seed = None
             self.turn()
@@ -194,18 +195,19 @@ class FitLayers:
     def keep(self, mesh: TriangleMesh, name: str) -> None:
         """Add a layer of its own for a mesh of the fit."""
         active = self._viewer.layers.selection.active
-        options = surface_options(mesh) | self._stack.placement.layer_options()
-        self._viewer.add_surface(surface_data(mesh), name=name, visible=False, **options)
+        options = surface_options(mesh) | self.placement.layer_options()
+        data = surface_data(mesh, self.placement.mesh_unit)
+        self._viewer.add_surface(data, name=name, visible=False, **options)
         self._viewer.layers.selection.active = active
 
     def show_outline(self, mesh: TriangleMesh, colouring: Colouring | None = None) -> None:
         """Show where the slider cuts the mesh that its layer shows."""
         split = self._split
         if colouring is None or split is None:
-            self.outline.show(mesh, self._stack.placement)
+            self.outline.show(mesh, self.placement)
         else:
             colours = partial(face_colours, colouring, split)
-            self.outline.show(mesh, self._stack.placement, colours=colours)
+            self.outline.show(mesh, self.placement, colours=colours)
 
     def show_preview(self, preview: Preview) -> None:
         """Show a rendering where it lies."""
@@ -217,7 +219,7 @@ class FitLayers:
         else:
             rendering.data = preview.image
             if preview.bins != self._bins:
-                _place(rendering, options)
+                put(rendering, options)
             if self._bins is None:
                 rendering.contrast_limits = self._contrast_limits(preview.image)
                 rendering.visible = True
@@ -237,10 +239,11 @@ class FitLayers:
         return layer if re.sub(r" \[\d+\]$", "", layer.name) == name else None
 
     def _add_surface(self, mesh: TriangleMesh) -> None:
-        options = surface_options(mesh) | self._stack.placement.layer_options()
+        options = surface_options(mesh) | self.placement.layer_options()
         options |= {"shading": "none", "visible": self._viewer.dims.ndisplay == 3}
+        data = surface_data(mesh, self.placement.mesh_unit)
         active = self._viewer.layers.selection.active
-        self._surface = self._viewer.add_surface(surface_data(mesh), name=MESH_LAYER, **options)
+        self._surface = self._viewer.add_surface(data, name=MESH_LAYER, **options)
         self._in_order(active)
 
     def _add_rendering(self, image: NDArray[np.float32], options: dict[str, Any]) -> None:
@@ -272,8 +275,3 @@ class FitLayers:
             if layer in layers and layers[-1] is not layer:
                 layers.move(layers.index(layer), len(layers))
         layers.selection.active = active
-
-
-def _place(layer: Any, options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        setattr(layer, name, value)

@@ -15,6 +15,7 @@ from napari_deltamic.plugin.outline import Outline
 from napari_deltamic.plugin.picking import face_near, first_face, region_at
 from napari_deltamic.plugin.preview import IS_RENDERING
 from napari_deltamic.plugin.region_colours import CONTRAST_LIMITS, colour_values, region_colormap
+from napari_deltamic.plugin.spatial import put
 
 if TYPE_CHECKING:
     from napari.layers import Surface
@@ -80,13 +81,11 @@ class MeasureLayers:
         self._come_forward()
         self._measured, self._placement, self._source = measured, placement, source
         values = colour_values(measured.surfaces.vertex_regions)
-        vertices = measured.surfaces.vertices(self._separation)
-        data = vertices, measured.surfaces.faces, values
+        data = self._vertices(), measured.surfaces.faces, values
         if self._is_there(self._surface):
             assert self._surface is not None
             self._surface.data = data
-            for name, value in placement.layer_options().items():
-                setattr(self._surface, name, value)
+            put(self._surface, placement.layer_options())
         else:
             options = {"colormap": region_colormap(), "contrast_limits": CONTRAST_LIMITS}
             self._surface = self._add(CELLS_LAYER, data, shading="smooth", **options)
@@ -131,7 +130,7 @@ class MeasureLayers:
         self._separation = separation
         if self._measured is not None and self._is_there(self._surface):
             assert self._surface is not None
-            self._surface.vertices = self._measured.surfaces.vertices(separation)
+            self._surface.vertices = self._vertices()
             self.select(self._chosen, self._chosen_lines)
 
     def select(self, faces: NDArray[np.int64], lines: tuple[int, ...] = ()) -> None:
@@ -167,11 +166,12 @@ class MeasureLayers:
     def _show_selected(self, measured: MeasuredMesh, faces: NDArray[np.int64]) -> None:
         corners = measured.surfaces.faces[faces]
         used, numbers = np.unique(corners, return_inverse=True)
-        vertices = measured.surfaces.vertices(self._separation)[used]
-        data = vertices, numbers.reshape(-1, 3), np.ones(len(used), dtype=np.float32)
+        data = self._vertices()[used], numbers.reshape(-1, 3), np.ones(len(used), dtype=np.float32)
         if self._is_there(self._selected):
             assert self._selected is not None
+            assert self._placement is not None
             self._selected.data = data
+            put(self._selected, self._placement.layer_options())
             return
         self._selected = self._add(
             SELECTED_LAYER,
@@ -183,6 +183,13 @@ class MeasureLayers:
             # Seen through the cells in front of it.
             blending="translucent_no_depth",
         )
+
+    def _vertices(self) -> NDArray[np.float32]:
+        """Return the cells' vertices where they are shown, as a layer's data."""
+        assert self._measured is not None
+        assert self._placement is not None
+        vertices = self._measured.surfaces.vertices(self._separation)
+        return vertices / np.float32(self._placement.mesh_unit)
 
     def _add(self, name: str, data: Any, **options: Any) -> Surface:
         assert self._placement is not None
@@ -230,18 +237,22 @@ class MeasureLayers:
             return
         self.picked.emit(*self._under(event))
 
+    def _in_um(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a place in the viewer as one of the mesh."""
+        assert self._surface is not None
+        assert self._placement is not None
+        return np.asarray(self._surface.world_to_data(position)) * self._placement.mesh_unit
+
     def _under(self, event: Any) -> tuple[int, int]:
         """Return region and interface under the cursor."""
         assert self._measured is not None
         if not self._is_there(self._surface):
             return 0, -1
-        assert self._surface is not None
         surfaces = self._measured.surfaces
         position = np.asarray(event.position, dtype=np.float64)
-        point = np.asarray(self._surface.world_to_data(position))
+        point = self._in_um(position)
         if self._viewer.dims.ndisplay == 3:
-            ahead = position + np.asarray(event.view_direction)
-            direction = np.asarray(self._surface.world_to_data(ahead)) - point
+            direction = self._in_um(position + np.asarray(event.view_direction)) - point
             vertices = surfaces.vertices(self._separation)
             face = first_face(vertices, surfaces.faces, point, direction)
             if face is None:

@@ -53,12 +53,24 @@ def region_values(mesh: TriangleMesh, split: SplitSurface) -> NDArray[np.float32
 
 
 def surface_data(
-    mesh: TriangleMesh,
+    mesh: TriangleMesh, unit: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-    """Return the data of a Surface layer: vertices in um, faces, and the regions as values."""
+    """Return the data of a Surface layer: vertices, faces, and the regions as values.
+
+    Parameters
+    ----------
+    mesh
+        In um.
+    unit
+        Of the layer's vertices, in um; see :attr:`Placement.mesh_unit`.
+    """
     split = split_by_interface(mesh)
-    vertices = mesh.vertices[split.vertex_of].astype(np.float32)
-    return vertices, split.faces, region_values(mesh, split)
+    return split_vertices(mesh, split, unit), split.faces, region_values(mesh, split)
+
+
+def split_vertices(mesh: TriangleMesh, split: SplitSurface, unit: float) -> NDArray[np.float32]:
+    """Return (W, 3) the positions of the layer's vertices, in a unit given in um."""
+    return (mesh.vertices[split.vertex_of] / unit).astype(np.float32)
 
 
 def surface_options(mesh: TriangleMesh) -> dict[str, Any]:

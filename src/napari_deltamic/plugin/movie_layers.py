@@ -58,9 +58,9 @@ class MovieLayers:
         """Add the surfaces of all frames and the tracks of their regions."""
         self._movie, self._meshes, self._shown = movie, result.meshes, -1
         active = self._viewer.layers.selection.active
-        options = _options(movie)
+        options, unit = _options(movie), movie.source.placement.mesh_unit
         self.surface = self._viewer.add_surface(
-            movie_surface(result.meshes, movie.first),
+            movie_surface(result.meshes, movie.first, unit),
             name=MOVIE_LAYER,
             colormap=region_colormap(),
             contrast_limits=CONTRAST_LIMITS,
@@ -70,6 +70,8 @@ class MovieLayers:
         )
         tracks = result.tracks()
         if len(tracks):
+            # Cell, frame, z, y, x.
+            tracks[:, 2:] /= unit
             self._viewer.add_tracks(
                 tracks, name=TRACKS_LAYER, graph=_known(result.graph(), tracks), **options
             )
@@ -94,7 +96,7 @@ class MovieLayers:
 
 
 def movie_surface(
-    meshes: Sequence[TriangleMesh], first: int = 0
+    meshes: Sequence[TriangleMesh], first: int = 0, unit: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Return the data of a Surface layer over time, coloured by region.
 
@@ -104,15 +106,17 @@ def movie_surface(
         One for each frame.
     first
         Number of the first frame.
+    unit
+        Of positions, in um.
 
     Returns
     -------
     tuple
-        (N, 4) vertices (frame, then z, y, x in um), (M, 3) faces and (N,) values.
+        (N, 4) vertices (frame, then z, y, x), (M, 3) faces and (N,) values.
     """
     vertices, faces, values, count = [], [], [], 0
     for frame, mesh in enumerate(meshes, start=first):
-        points, triangles, colours = surface_data(mesh)
+        points, triangles, colours = surface_data(mesh, unit)
         vertices.append(np.insert(points, 0, frame, axis=1))
         faces.append(triangles + count)
         values.append(colours)
@@ -131,7 +135,7 @@ def _known(graph: dict[int, list[int]], tracks: NDArray[np.float64]) -> dict[int
 
 
 def _options(movie: MovieSource) -> dict[str, Any]:
-    """Return the arguments that place a layer whose data are frames and um."""
+    """Return the arguments that place a layer whose data are frames and positions."""
     space = movie.source.placement.layer_options()
     affine = np.eye(5)
     affine[1:, 1:] = space["affine"]

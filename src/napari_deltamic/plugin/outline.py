@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.mesh.section import plane_sections
 from napari_deltamic.plugin.preview import IS_RENDERING
+from napari_deltamic.plugin.spatial import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,9 +89,13 @@ class Outline:
             the layer's one colour if None.
         """
         self._colours = colours
-        self._mesh, self._placement, self._lines = mesh, placement, lines
+        before, self._placement = self._placement, placement
+        self._mesh, self._lines = mesh, lines
         self._drawn = None
-        self._add_layer(_WIDTH * float(placement.spacing.min()) if width is None else width)
+        if not self._has_layer():
+            self._add_layer(_WIDTH * float(placement.spacing.min()) if width is None else width)
+        elif before is not None and before.mesh_unit != placement.mesh_unit:
+            self._change_unit(before.mesh_unit)
         self._update()
 
     def hide(self) -> None:
@@ -112,19 +117,23 @@ class Outline:
     def _add_layer(self, width: float) -> None:
         assert self._viewer is not None
         assert self._placement is not None
-        if self._has_layer():
-            return
         active = self._viewer.layers.selection.active
         self._layer = self._viewer.add_vectors(
             _NOTHING,
             ndim=3,
             name=self._name,
-            edge_width=width,
+            edge_width=width / self._placement.mesh_unit,
             metadata={IS_RENDERING: True},
             **self._options,
             **self._placement.layer_options(),
         )
         self._viewer.layers.selection.active = active
+
+    def _change_unit(self, before: float) -> None:
+        assert self._layer is not None
+        assert self._placement is not None
+        self._layer.edge_width *= before / self._placement.mesh_unit
+        put(self._layer, self._placement.layer_options())
 
     def _update(self) -> None:
         # Never adds the layer: sliders also move while a closing viewer drops its layers.
@@ -145,7 +154,7 @@ class Outline:
             vectors, faces = _vectors(self._mesh, *plane)
         self._drawn = plane
         if len(vectors) or len(self._layer.data):
-            self._layer.data = vectors
+            self._layer.data = vectors / np.float32(self._placement.mesh_unit)
         if faces is not None and len(faces) and self._colours is not None:
             self._layer.edge_color = self._colours(faces)
             self._is_plain = False

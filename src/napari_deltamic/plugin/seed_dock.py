@@ -30,7 +30,7 @@ from napari_deltamic.plugin.label_preview import PREVIEW_LAYER, LabelPreview
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
 from napari_deltamic.plugin.seed_points import add_seed_points, first_radius
-from napari_deltamic.plugin.spatial import Placement, StackSource, placement_of, stack_source
+from napari_deltamic.plugin.spatial import Placement, StackSource, placement_of, put, stack_source
 from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of, length_field
 
 if TYPE_CHECKING:
@@ -177,8 +177,9 @@ class SeedDock(Dock):
 
     def _on_radius(self, radius: float) -> None:
         """Draw the points as large as the spheres will be."""
-        if self._own_points is not None:
-            self._own_points.size = self._own_points.current_size = 2.0 * radius
+        layer = self._own_points
+        if layer is not None:
+            layer.size = layer.current_size = 2.0 * radius / placement_of(layer).mesh_unit
 
     def _try(self, action: Callable[[], None]) -> None:
         """Do what a button asks for, and say what is missing."""
@@ -218,11 +219,11 @@ class SeedDock(Dock):
 
     def _show_markers(self, points: NDArray[np.float64], source: StackSource) -> None:
         placement = source.placement
-        layer = self._own_markers
-        size = _marker_size(points, float((placement.spacing * source.shape).max()))
+        layer, unit = self._own_markers, placement.mesh_unit
+        size = _marker_size(points, float((placement.spacing * source.shape).max())) / unit
         if layer is None or layer not in self._viewer.layers:
             layer = self._own_markers = self._viewer.add_points(
-                points,
+                points / unit,
                 name=MARKERS_LAYER,
                 size=size,
                 face_color="white",
@@ -231,10 +232,9 @@ class SeedDock(Dock):
                 **placement.layer_options(),
             )
         else:
-            layer.data = points
+            layer.data = points / unit
             layer.selected_data = set()
-            for name, value in placement.layer_options().items():
-                setattr(layer, name, value)
+            put(layer, placement.layer_options())
             layer.size = size
         # Of those that the user adds.
         layer.current_size = size
@@ -334,7 +334,8 @@ class SeedDock(Dock):
     def _add(self, mesh: TriangleMesh, source: StackSource, explained: float | None = None) -> None:
         placement = source.placement
         options = surface_options(mesh) | placement.layer_options()
-        seed = self._viewer.add_surface(surface_data(mesh), name=MESH_LAYER, **options)
+        data = surface_data(mesh, placement.mesh_unit)
+        seed = self._viewer.add_surface(data, name=MESH_LAYER, **options)
         self._view.show_seed(seed, mesh, placement)
         self._view.session.choose_mesh(seed.name)
         self.made.emit(suggested_detail(mesh.volumes(), placement.spacing, explained))

@@ -28,7 +28,7 @@ def add_seed_points(viewer: Viewer, placement: Placement, radius: float) -> Poin
     layer = viewer.add_points(
         ndim=3,
         name=POINTS_LAYER,
-        size=2.0 * radius,
+        size=2.0 * radius / placement.mesh_unit,
         face_color="#ffff0055",
         border_color="yellow",
         projection_mode="rescale_spherical",

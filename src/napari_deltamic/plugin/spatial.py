@@ -43,21 +43,35 @@ class Placement:
     axis_labels: tuple[str, ...]
     is_known: bool
 
-    def layer_options(
-        self, spacing: Any = (1.0, 1.0, 1.0), origin: Any = (0.0, 0.0, 0.0)
-    ) -> dict[str, Any]:
+    @property
+    def mesh_unit(self) -> float:
+        """In um, what 1 stands for in the data of surfaces, points and lines that lie here.
+
+        napari's sliders step by the smallest scale of all layers, which is to be that of the
+        image: so this is no less than any side of a voxel. It is 1 for voxels of up to 1 um.
+        """
+        return max(1.0, float(self.spacing.max()))
+
+    def layer_options(self, spacing: Any = None, origin: Any = (0.0, 0.0, 0.0)) -> dict[str, Any]:
         """Return the arguments that place a layer whose data coordinates are these in um.
 
-        By default those of a surface with vertices in um; for an image give its voxel size and
-        the centre of its first voxel.
+        By default those of a surface with vertices in :attr:`mesh_unit`; for an image give its
+        voxel size and the centre of its first voxel.
         """
+        spacing = np.full(3, self.mesh_unit) if spacing is None else np.asarray(spacing)
         return {
-            "scale": np.asarray(spacing) / self.um_per_unit,
+            "scale": spacing / self.um_per_unit,
             "translate": np.asarray(origin) / self.um_per_unit,
             "affine": self.affine,
             "units": self.units,
             "axis_labels": self.axis_labels,
         }
+
+
+def put(layer: Layer, options: dict[str, Any]) -> None:
+    """Place a layer that is there already, by the arguments that would place a new one."""
+    for name, value in options.items():
+        setattr(layer, name, value)
 
 
 def placement_of(layer: Layer) -> Placement:
