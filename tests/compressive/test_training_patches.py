@@ -12,12 +12,13 @@ from napari_deltamic.compressive.patches import joined, normalised
 
 @pytest.mark.parametrize(("count", "gap"), [(7, 1), (23, 2), (33, 3), (51, 0)])
 def test_parts_of_a_stack_share_no_plane_and_keep_their_distance(count, gap):
-    parts = [range(count)[planes] for planes in split_planes(count, gap)]
+    parts = [range(count)[planes] for planes in reversed(split_planes(count, gap))]
     assert all(len(part) for part in parts)
     for before, after in pairwise(parts):
         assert after[0] - before[-1] == gap + 1
     assert parts[-1][-1] == count - 1
-    assert len(parts[0]) >= sum(len(part) for part in parts[1:])
+    assert parts[0][0] == 0
+    assert len(parts[-1]) >= sum(len(part) for part in parts[:-1])
 
 
 def test_patches_cover_a_plane():

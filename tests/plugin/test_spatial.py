@@ -33,8 +33,9 @@ def test_a_surface_lies_on_a_moved_and_transformed_image():
     layer = Image(np.zeros((3, 4, 5)), scale=(2, 0.5, 0.5), translate=(1, 2, 3), affine=affine)
     placement = placement_of(layer)
     um = placement.origin + placement.spacing * (1, 2, 3)
-    surface = Surface((np.array([um] * 3), np.array([[0, 1, 2]])), **placement.layer_options())
-    np.testing.assert_allclose(surface.data_to_world(um), layer.data_to_world((1, 2, 3)))
+    point = um / placement.mesh_unit
+    surface = Surface((np.array([point] * 3), np.array([[0, 1, 2]])), **placement.layer_options())
+    np.testing.assert_allclose(surface.data_to_world(point), layer.data_to_world((1, 2, 3)))
 
 
 @pytest.mark.parametrize(

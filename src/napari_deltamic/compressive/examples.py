@@ -40,8 +40,8 @@ def example_patches(
 ) -> Split:
     """Return patches of the real stacks that lie in the data folder, and of generated embryos.
 
-    Real stacks are split by planes, with gaps; embryos as a whole: three fifths train, one fifth
-    validates, one fifth tests.
+    Real stacks are split by planes, with gaps; embryos as a whole: the first fifth tests, the second
+    validates, the rest trains.
 
     Parameters
     ----------
@@ -77,11 +77,10 @@ def example_patches(
         parts.append(split_stacks([image], size, targets, stack.gap))
     generated: tuple[list[Patches], ...] = ([], [], [])
     for number, (image, labels, cells) in enumerate(_embryos(embryos, cache)):
-        fifth = 5 * number // embryos
         planes = slice(*contentful(image).indices(len(image))[:2], _EMBRYO_PLANES)
         target = labels > cells if labels.max() > cells else walls(labels)
         cut = target[planes] if labelled else None
-        generated[max(0, fifth - 2)].append(cut_patches(image[planes], size, targets=cut))
+        generated[max(0, 2 - 5 * number // embryos)].append(cut_patches(image[planes], size, targets=cut))
     return joined_splits([*parts, Split(*(joined(part) for part in generated))])
 
 
