@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from qtpy.QtCore import Qt
 
@@ -71,3 +73,19 @@ def wait_for_iterations(qtbot, dock, count):
         return text.isdigit() and int(text) >= count
 
     qtbot.waitUntil(arrived, timeout=60_000)
+
+
+def press_on_cells(viewer, position, direction=None):
+    """Press and release the mouse at a place of the world, as the canvas reports it."""
+    event = SimpleNamespace(
+        type="mouse_press",
+        button=1,
+        modifiers=(),
+        position=position,
+        view_direction=direction,
+        handled=False,
+    )
+    layers = live_view_of(viewer).measures
+    steps = layers._on_press(layers._viewer, event)
+    for _ in steps:
+        event.type = "mouse_release"

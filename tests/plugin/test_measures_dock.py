@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from plugin_cases import UM, open_dock
+from plugin_cases import UM, open_dock, press_on_cells
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -33,22 +33,6 @@ def opened(viewer, qtbot, mesh=BUBBLES):
 def click_row(qtbot, table, row):
     place = table.visualRect(table.measures.index(row, 0)).center()
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
-
-
-def press_at(viewer, position, direction=None):
-    """Press and release the mouse at a place of the world, as the canvas reports it."""
-    event = SimpleNamespace(
-        type="mouse_press",
-        button=1,
-        modifiers=(),
-        position=position,
-        view_direction=direction,
-        handled=False,
-    )
-    layers = live_view_of(viewer).measures
-    steps = layers._on_press(layers._viewer, event)
-    for _ in steps:
-        event.type = "mouse_release"
 
 
 def test_tables_of_a_mesh_as_it_lies_in_its_layer(make_napari_viewer, qtbot):
@@ -120,21 +104,21 @@ def test_a_cell_that_is_clicked_in_the_viewer_is_selected(make_napari_viewer, qt
     cells, contacts = dock.tables["Cells"], dock.tables["Contacts"]
     middles = [BUBBLES.region_mesh(region).vertices.mean(axis=0) for region in (1, 2)]
     for row in (1, 0):
-        press_at(viewer, tuple(middles[row]))
+        press_on_cells(viewer, tuple(middles[row]))
         assert cells.selected() == row
-    press_at(viewer, (0.0, 0.0, 0.0))
+    press_on_cells(viewer, (0.0, 0.0, 0.0))
     assert cells.selected() == -1
     viewer.dims.ndisplay = 3
     for row in (1, 0):
-        press_at(viewer, tuple(middles[row] + (0.1, 0.2, 0.0)), (1.0, 0.0, 0.0))
+        press_on_cells(viewer, tuple(middles[row] + (0.1, 0.2, 0.0)), (1.0, 0.0, 0.0))
         assert cells.selected() == row
     dock.tabs.setCurrentWidget(contacts)
-    press_at(viewer, tuple(middles[1] + (0.1, 0.2, 0.0)), (1.0, 0.0, 0.0))
+    press_on_cells(viewer, tuple(middles[1] + (0.1, 0.2, 0.0)), (1.0, 0.0, 0.0))
     # The free surface of region 2, which is in front.
     assert contacts.selected() == 1
     viewer.layers.selection.active = viewer.add_points(ndim=3, units=UM)
     viewer.layers.selection.active.mode = "add"
-    press_at(viewer, tuple(middles[0]), (1.0, 0.0, 0.0))
+    press_on_cells(viewer, tuple(middles[0]), (1.0, 0.0, 0.0))
     assert contacts.selected() == 1
 
 
@@ -238,7 +222,7 @@ def test_a_dock_that_was_closed_is_not_in_the_way(make_napari_viewer, qtbot):
     viewer.window.remove_dock_widget(dock)
     # Qt deletes it once it has the time.
     qtbot.wait(100)
-    press_at(viewer, (6.0, 8.0, 10.0))
+    press_on_cells(viewer, (6.0, 8.0, 10.0))
     session.finished.emit(None)
     session.failed.emit("")
     again = open_dock(viewer, "Measures")

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
-from plugin_cases import CENTER, ORIGIN, RADIUS, SPACING, UM, click, make_short, open_dock
-from test_measures_dock import press_at
+from plugin_cases import (
+    CENTER,
+    ORIGIN,
+    RADIUS,
+    SPACING,
+    UM,
+    click,
+    make_short,
+    open_dock,
+    press_on_cells,
+)
 
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.plugin.fit_layers import MESH_LAYER
@@ -94,10 +103,10 @@ def test_a_fit_and_its_measures(viewer, qtbot):
     picks = []
     live_view_of(viewer).measures.picked.connect(lambda *pick: picks.append(pick[0]))
     aside, above = np.array((0.0, LONG, 0.0)), np.array((2 * LONG, 0.0, 0.0))
-    press_at(viewer, tuple(MIDDLE - above + 0.7 * aside), (1.0, 0.0, 0.0))
+    press_on_cells(viewer, tuple(MIDDLE - above + 0.7 * aside), (1.0, 0.0, 0.0))
     viewer.dims.ndisplay = 2
-    press_at(viewer, tuple(MIDDLE + 0.7 * aside))
-    press_at(viewer, tuple(MIDDLE + 1.3 * aside))
+    press_on_cells(viewer, tuple(MIDDLE + 0.7 * aside))
+    press_on_cells(viewer, tuple(MIDDLE + 1.3 * aside))
     assert picks == [1, 1, 0]
     assert steps_by_planes(viewer)
 
