@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ def corner_of(embryo: Embryo, planes: int | None = None) -> NDArray[np.float64]:
 
 def embryo_images(field: tuple[int, int, int], cache: Path) -> tuple[Patches, Patches, float]:
     """Return images for training and for validation, and the brightness that is 1 in them."""
-    known: dict[str, NDArray[np.float32]] = {}
+    known: dict[str, Any] = {}
     if cache.exists():
         with np.load(cache) as file:
             known = dict(file)

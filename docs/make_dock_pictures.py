@@ -22,6 +22,7 @@ from napari_deltamic.plugin.psf_numbers import MODALITIES
 SIZES = (1280, 800), (1920, 1080)
 THEMES = "dark", "light"
 SAMPLE = "generated_cells"
+COMPRESSIVE_EPOCHS = 8
 
 
 class Album:
@@ -112,10 +113,35 @@ def measures(viewer: napari.Viewer, album: Album) -> None:
     viewer.dims.ndisplay = 2
 
 
+def compressive(folder: Path) -> None:
+    with viewer_of("embryo_nuclei") as viewer:
+        album = Album(viewer, folder)
+        dock = open_dock(viewer, "Compressive imaging")
+        spin_until(dock.train_button.isEnabled)
+        album.take("compressive-before")
+        unfold(dock)
+        album.take("compressive-before-unfolded")
+        fold(dock)
+        dock.form.fields["epochs"].value = COMPRESSIVE_EPOCHS
+        dock.images.rows[0].labels.setCurrentIndex(1)
+        dock.train_button.click()
+        models = live_view_of(viewer).compressive
+        spin_until(lambda: models.worker.task == "reconstruct" and len(models.worker.epochs) > 3)
+        album.take("compressive-running")
+        spin_until(lambda: models.worker is None)
+        album.take("compressive-after")
+        dock.panel.compare.click()
+        spin_until(lambda: not dock.panel.is_busy)
+        unfold(dock.panel)
+        album.take("compressive-compared")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", choices=["seed", "psf", "guide", "fit"], action="append")
+    parser.add_argument(
+        "--only", choices=["seed", "psf", "guide", "fit", "compressive"], action="append"
+    )
     arguments = parser.parse_args()
     parts = {
         "seed": [seed_dock],
@@ -123,11 +149,15 @@ def main() -> None:
         "guide": [guide],
         "fit": [fit, measures],
     }
-    with viewer_of(SAMPLE) as viewer:
-        album = Album(viewer, arguments.folder)
-        for name in arguments.only or parts:
-            for part in parts[name]:
-                part(viewer, album)
+    wanted = arguments.only or [*parts, "compressive"]
+    if set(wanted) & set(parts):
+        with viewer_of(SAMPLE) as viewer:
+            album = Album(viewer, arguments.folder)
+            for name in parts:
+                for part in parts[name] if name in wanted else ():
+                    part(viewer, album)
+    if "compressive" in wanted:
+        compressive(arguments.folder)
 
 
 if __name__ == "__main__":

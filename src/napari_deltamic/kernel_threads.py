@@ -12,9 +12,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 
+ENVIRONMENT = "NAPARI_DELTAMIC_THREADS"
+"""Says how many threads to use, where that is not all cores: beside other fits, say."""
+
 
 def thread_count() -> int:
-    """Return how many cores this process may use."""
+    """Return how many threads this process may use: a core each, unless it was told otherwise."""
+    told = os.environ.get(ENVIRONMENT, "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

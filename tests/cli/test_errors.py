@@ -9,6 +9,7 @@ from cli_cases import run
 
 import napari_deltamic
 from napari_deltamic.cli.app import COMMANDS, app
+from napari_deltamic.cli.compress import COMPRESS_COMMANDS
 from napari_deltamic.cli.errors import ADVICE, LIBRARY_NAMES, as_typed, typed_names
 from napari_deltamic.mesh import TriangleMesh, icosphere, write_mesh
 
@@ -56,7 +57,9 @@ def test_the_advice_that_is_reworded_is_still_given():
 
 
 def test_the_library_names_belong_to_parameters_of_commands():
-    parameters = {name for command in COMMANDS for name in typed_names(app[command])}
+    below = [app["compress"][name] for name in COMPRESS_COMMANDS]
+    commands = [*below, *(app[command] for command in COMMANDS)]
+    parameters = {name for command in commands for name in typed_names(command)}
     assert LIBRARY_NAMES.keys() <= parameters
 
 

@@ -87,6 +87,16 @@ def test_measured_frames_of_any_gain(model, gain, tmp_path):
     np.testing.assert_allclose(reconstruct(loaded, gain * frames), expected, atol=1e-4)
 
 
+def test_planes_are_decoded_one_by_one_at_a_common_scale(model):
+    truth = discs(3, seed=9).images.transpose(0, 1)
+    with torch.no_grad():
+        frames = model.frames(truth.transpose(0, 1), model.patterns())
+        scale = model.get_buffer("frame_level") / frames.mean()
+        expected = model.decoded(scale * frames)[:, 0]
+    stacked = frames[:, :, 0].transpose(0, 1)
+    np.testing.assert_allclose(reconstruct(model, 7.0 * stacked), expected, atol=1e-4)
+
+
 def test_what_cannot_be_reconstructed_is_refused(model):
     with pytest.raises(ValueError, match="frames: expected"):
         reconstruct(model, np.ones((4, 1, 4, 5)))

@@ -45,6 +45,17 @@ def test_measured_frames_are_decoded_as_simulated_ones(tmp_path, depth):
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("count", "planes"), [(4, 1), (4, 6), (1, 6), (1, 1)])
+def test_frames_of_a_stack_have_the_planes_that_the_file_has(tmp_path, count, planes):
+    model = quick_model(frames=count)
+    counts = np.random.default_rng(0).random((count, planes, 4, 4), dtype=np.float32)
+    tifffile.imwrite(tmp_path / "frames.tif", counts.squeeze(), photometric="minisblack")
+    np.testing.assert_array_equal(read_frames(tmp_path / "frames.tif", model), counts)
+    read_frames(tmp_path / "frames.tif", model, depth=planes)
+    with pytest.raises(ValueError, match=rf"\({count}, 5, 4, 4\)"):
+        read_frames(tmp_path / "frames.tif", model, depth=5)
+
+
 def test_a_model_comes_back(tmp_path):
     model, images = quick_model(patterns="fourier"), discs(2).images
     save_model(model, tmp_path / "model.pt")

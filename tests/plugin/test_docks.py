@@ -33,7 +33,7 @@ def test_docks_opened_one_after_the_other_become_tabs_of_one_place(make_napari_v
     assert seed.visibleRegion().isEmpty()
 
 
-@pytest.mark.parametrize("name", ["Seed mesh", "PSF designer", "Fit"])
+@pytest.mark.parametrize("name", ["Seed mesh", "PSF designer", "Fit", "Compressive imaging"])
 def test_nothing_is_cut_off_when_widgets_appear(make_napari_viewer, qtbot, name):
     viewer = make_napari_viewer(show=True)
     dock = open_dock(viewer, name)

@@ -57,13 +57,16 @@ def check(qtbot, dock):
         assert name or text.strip(" .▼▶"), f"{stop} says nothing of itself"
 
 
-@pytest.mark.parametrize("name", ["Seed mesh", "PSF designer", "Fit"])
+@pytest.mark.parametrize("name", ["Seed mesh", "PSF designer", "Fit", "Compressive imaging"])
 def test_tab_reaches_every_control_from_top_to_bottom(viewer, qtbot, name):
     viewer.window.resize(1280, 1000)
     dock = open_dock(viewer, name)
     if name == "PSF designer":
         qtbot.waitUntil(dock.form.isEnabled, timeout=20_000)
         dock.form.modality.setCurrentText("Confocal")
+    if name == "Compressive imaging":
+        dock.form.fold.expand(animate=False)
+        dock.panel.fold.expand(animate=False)
     qtbot.wait(100)
     check(qtbot, dock)
 

@@ -116,7 +116,7 @@ def test_opening_docks_and_looking_read_no_more_than_is_looked_at(
     qtbot.wait(300)
     # What napari itself reads: the plane that it shows, and a thumbnail.
     chunks.asked.clear()
-    for name in ("Seed mesh", "PSF designer", "Fit"):
+    for name in ("Seed mesh", "PSF designer", "Fit", "Compressive imaging"):
         open_dock(viewer, name)
     qtbot.wait(300)
     assert {place[0] for place in chunks.asked} <= {8}

@@ -50,4 +50,5 @@ def test_docks_are_named_as_in_the_documentation(manifest):
         "PSF designer",
         "Fit",
         "Measures",
+        "Compressive imaging",
     ]

@@ -119,6 +119,7 @@ def test_new_seed_points_lie_on_the_image_and_wait_for_clicks(with_ball):
         ("Segment", "Fit"),
         ("Measure", "Measures"),
         ("Visualize", "PSF designer"),
+        ("Filter", "Compressive imaging"),
     ],
 )
 def test_docks_open_from_the_layers_menu(make_napari_viewer, qtbot, submenu, name):

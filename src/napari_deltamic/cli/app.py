@@ -26,8 +26,10 @@ from napari_deltamic.cli.values import Flag, finite
 COMMANDS = {
     "fit": "Fit meshes to an image stack.",
     "timelapse": "Fit every frame of a movie and follow its regions.",
+    "batch": "Fit many stacks or movies, here or on a Dask cluster.",
     "render": "Render a mesh through a microscope into an OME-TIFF.",
     "psf": "Compute, measure and compare PSFs.",
+    "compress": "Learn patterns of light, and make images or meshes from few large pixels.",
     "measure": "Print volumes, areas, shapes and positions of the regions of a mesh.",
     "info": "Print what is installed and used, or what a stack or a mesh file holds.",
     "benchmark": "Time the mesh Fourier transform and a fit on this machine.",

@@ -21,6 +21,9 @@ LIBRARY_NAMES = {
     "points": ("centers", "positions"),
     "resume": ("checkpoint",),
     "real": ("name",),
+    "stacks": ("volumes", "path"),
+    "size": ("field",),
+    "time_point": ("frame",),
 }
 """Under a parameter of a command, what the library calls the same thing in its messages."""
 
@@ -46,10 +49,11 @@ class UsageError(ValueError):
 
 def command_line_error(error: Exception) -> Text:
     """Return what to tell the user about a command line that could not be read."""
-    return Text(f"Error: {_parsing_sentence(error)}", "red")
+    return Text(f"Error: {parsing_sentence(error)}", "red")
 
 
-def _parsing_sentence(error: Exception) -> str:
+def parsing_sentence(error: Exception) -> str:
+    """Return what is wrong with a command line, in a sentence."""
     if errors := getattr(error.__cause__, "errors", None):
         # pydantic's own text is a paragraph with a link.
         first = errors()[0]

@@ -1,4 +1,4 @@
-"""Ctrl-C that ends a fit but keeps what it found."""
+"""Ctrl-C that ends a fit or a training but keeps what it found."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from napari_deltamic.cli.terminal import say_at_once
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(kept: str = "mesh") -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C was pressed; a second Ctrl-C aborts as usual.
 
     The press is acknowledged at once, since the work may take a moment to come to its next step.
     Outside of the main thread, where signals cannot be caught, it always says no.
+
+    Parameters
+    ----------
+    kept
+        What the best so far is kept of.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -29,7 +34,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        say_at_once("Stopping, and keeping the best mesh so far; Ctrl-C again aborts")
+        say_at_once(f"Stopping, and keeping the best {kept} so far; Ctrl-C again aborts")
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

@@ -18,14 +18,14 @@ from napari_deltamic.replacing import replacing
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
-    from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.imaging.frame_stack import Recording
     from napari_deltamic.mesh import TriangleMesh
 
 LIBRARIES = ("napari-deltamic", "numpy", "scipy", "torch", "numba", "scikit-image", "trimesh")
 
 
 def write_fit(
-    directory: Path, stack: ImageStack, result: FitResult, facts: dict[str, Any] | None = None
+    directory: Path, stack: Recording, result: FitResult, facts: dict[str, Any] | None = None
 ) -> None:
     """Write mesh, rendering, settings and history, measures and picture of a fit.
 
@@ -34,7 +34,8 @@ def write_fit(
     directory
         Made where it does not exist; files of an earlier fit in it are replaced.
     stack
-        The data that were fitted.
+        The data that were fitted; of frames, which are no image of the specimen, no picture is
+        drawn.
     result
         What came out.
     facts
@@ -47,15 +48,16 @@ def write_fit(
     """
     from napari_deltamic.cli.picture import draw_fit
     from napari_deltamic.fitting.result_tables import write_result_tables
-    from napari_deltamic.imaging import write_stack
+    from napari_deltamic.imaging import ImageStack, write_stack
 
     directory.mkdir(parents=True, exist_ok=True)
     write_mesh_files(directory, result.mesh)
     write_stack(directory / "rendering.ome.tif", result.image, stack.spacing)
     write_result_tables(directory, result)
     write_json(directory / "fit.json", {**(facts or {}), **fit_facts(stack, result)})
-    with replacing(directory / "picture.png") as name:
-        draw_fit(stack, result).savefig(name, dpi=130)
+    if isinstance(stack, ImageStack):
+        with replacing(directory / "picture.png") as name:
+            draw_fit(stack, result).savefig(name, dpi=130)
 
 
 def write_mesh_files(directory: Path, mesh: TriangleMesh) -> None:
@@ -77,7 +79,7 @@ def write_measures(path: Path, mesh: TriangleMesh) -> None:
         write_measures_csv(name, measure(mesh))
 
 
-def fit_facts(stack: ImageStack, result: FitResult) -> dict[str, Any]:
+def fit_facts(stack: Recording, result: FitResult) -> dict[str, Any]:
     """Return what ``fit.json`` says about a fit."""
     return {
         "stop_reason": result.stop_reason,

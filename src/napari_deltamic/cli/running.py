@@ -13,7 +13,7 @@ from napari_deltamic.cli.words import counted
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult, FitSettings
-    from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.imaging.frame_stack import Recording
     from napari_deltamic.mesh import TriangleMesh
     from napari_deltamic.optics import PSF
 
@@ -21,9 +21,9 @@ _log = logging.getLogger(__name__)
 
 
 def run_fit(
-    stack: ImageStack,
+    stack: Recording,
     mesh: TriangleMesh,
-    psf: PSF,
+    psf: PSF | None,
     settings: FitSettings,
     checkpoint: Path | None = None,
     resume: bool = False,

@@ -14,6 +14,7 @@ from napari_deltamic.cli.words import counted
 
 if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.imaging.stack import OnVoxels
     from napari_deltamic.mesh import TriangleMesh
 
 # What the border of the stack cuts goes on so many voxels, out of sight of the blur.
@@ -82,9 +83,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def spheres_at(
-    path: Path, radius: float | None, unit: PointsUnit, stack: ImageStack
-) -> TriangleMesh:
+def spheres_at(path: Path, radius: float | None, unit: PointsUnit, stack: OnVoxels) -> TriangleMesh:
     """Return one sphere at each point of a CSV file that lies in the stack.
 
     Raises
@@ -99,7 +98,7 @@ def spheres_at(
     return seed_spheres(points_in(path, unit, stack), radius)
 
 
-def points_in(path: Path, unit: PointsUnit, stack: ImageStack) -> NDArray[np.float64]:
+def points_in(path: Path, unit: PointsUnit, stack: OnVoxels) -> NDArray[np.float64]:
     """Return the (N, 3) points of a CSV file in um, all of which must lie in the stack.
 
     Raises
@@ -146,21 +145,33 @@ def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
     UsageError
         If the shapes differ, or there is no label in it.
     """
-    import tifffile
-
     from napari_deltamic.mesh import seed_from_labels
+
+    labels = read_labels(path, stack.shape)
+    return seed_from_labels(labels, stack.spacing, stack.origin, beyond=_BEYOND * stack.spacing)
+
+
+def read_labels(path: Path, shape: tuple[int, int, int]) -> NDArray[np.integer]:
+    """Return the (Z, Y, X) labels of a TIFF, which must have a stack's shape.
+
+    Raises
+    ------
+    UsageError
+        If the shapes differ, or there is no label in it.
+    """
+    import tifffile
 
     try:
         labels = np.squeeze(tifffile.imread(path))
     except (tifffile.TiffFileError, ValueError) as error:
         raise UsageError(f"--labels: cannot read {path}: {error}") from error
-    if labels.shape != stack.shape:
-        raise UsageError(f"--labels: {path} has shape {labels.shape}, the stack has {stack.shape}")
+    if labels.shape != shape:
+        raise UsageError(f"--labels: {path} has shape {labels.shape}, the stack has {shape}")
     if not np.issubdtype(labels.dtype, np.integer):
         raise UsageError(f"--labels: {path} holds {labels.dtype}, not whole numbers")
     if not (labels > 0).any():
         raise UsageError(f"--labels: {path} has no label above 0")
-    return seed_from_labels(labels, stack.spacing, stack.origin, beyond=_BEYOND * stack.spacing)
+    return labels
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

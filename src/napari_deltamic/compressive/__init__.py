@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_deltamic.compressive.applying import Simulation as Simulation
     from napari_deltamic.compressive.applying import reconstruct as reconstruct
+    from napari_deltamic.compressive.applying import segment as segment
     from napari_deltamic.compressive.applying import simulate as simulate
     from napari_deltamic.compressive.examples import example_patches as example_patches
     from napari_deltamic.compressive.frame_files import read_frames as read_frames
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from napari_deltamic.compressive.model import CompressiveModel as CompressiveModel
     from napari_deltamic.compressive.model_files import load_model as load_model
     from napari_deltamic.compressive.model_files import save_model as save_model
+    from napari_deltamic.compressive.operators import acquisition_of as acquisition_of
     from napari_deltamic.compressive.patches import Patches as Patches
     from napari_deltamic.compressive.patches import cut_patches as cut_patches
     from napari_deltamic.compressive.scores import Scores as Scores
+    from napari_deltamic.compressive.scores import interpolation_scored as interpolation_scored
     from napari_deltamic.compressive.scores import scored as scored
+    from napari_deltamic.compressive.scores import volume_scored as volume_scored
     from napari_deltamic.compressive.settings import CompressiveSettings as CompressiveSettings
     from napari_deltamic.compressive.splitting import Split as Split
     from napari_deltamic.compressive.splitting import field_size as field_size
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "Simulation": "applying",
     "reconstruct": "applying",
+    "segment": "applying",
     "simulate": "applying",
     "example_patches": "examples",
     "read_frames": "frame_files",
@@ -46,10 +51,13 @@ _MODULE_OF = {
     "CompressiveModel": "model",
     "load_model": "model_files",
     "save_model": "model_files",
+    "acquisition_of": "operators",
     "Patches": "patches",
     "cut_patches": "patches",
     "Scores": "scores",
+    "interpolation_scored": "scores",
     "scored": "scores",
+    "volume_scored": "scores",
     "CompressiveSettings": "settings",
     "Split": "splitting",
     "field_size": "splitting",

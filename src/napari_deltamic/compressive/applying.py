@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from napari_deltamic.compressive.model import CompressiveModel
 from napari_deltamic.compressive.patches import normalised
 from napari_deltamic.compressive.upsampling import bicubic
 from napari_deltamic.imaging import Camera, photon_gain
+
+T = TypeVar("T", np.float32, np.bool_)
 
 # Of 128 x 128 voxels these take a tenth of a second.
 _VOXELS_AT_ONCE = 2**17
@@ -72,7 +74,6 @@ def simulate(
     generator = torch.Generator().manual_seed(seed)
     fields = _fields(truth, model.acquisition.shape)
     every = torch.from_numpy(fields.reshape(-1, *model.acquisition.shape))
-    even = torch.ones_like(model.patterns()) / settings.frames
     found: list[tuple[torch.Tensor, ...]] = []
     batch = max(1, _VOXELS_AT_ONCE // math.prod(model.acquisition.shape))
     with torch.no_grad():
@@ -82,8 +83,8 @@ def simulate(
                 return None
             density = every[start : start + batch]
             frames = _recorded(model.frames(density, light), camera, generator)
-            plain = _recorded(model.frames(density, even), camera, generator)
-            found.append((frames, model.decoded(frames, light), _interpolated(model, plain)))
+            plain = interpolated(model, density, camera, generator)
+            found.append((frames, model.decoded(frames, light), plain))
             if on_progress is not None:
                 on_progress(min(1.0, (start + batch) / len(every)))
     whole = [torch.cat(parts).numpy() for parts in zip(*found, strict=True)]
@@ -101,9 +102,10 @@ def reconstruct(model: CompressiveModel, frames: ArrayLike) -> NDArray[np.float3
     model
         Whose patterns were shown.
     frames
-        (T, Z, Y / d, X / d), without the camera's offset; see :func:`read_frames`. They are scaled
-        to the mean brightness of the images that the model was trained on, in whose scale of about
-        0 to 1 the result is.
+        (T, Z, Y / d, X / d), without the camera's offset; see :func:`read_frames`. Any number of
+        planes will do, since each is decoded by itself. Together they are scaled to the mean
+        brightness of the images that the model was trained on, in whose scale of about 0 to 1 the
+        result is.
 
     Raises
     ------
@@ -111,9 +113,11 @@ def reconstruct(model: CompressiveModel, frames: ArrayLike) -> NDArray[np.float3
         If the shape is not the model's, or there is no light in the frames.
     """
     measured = torch.as_tensor(np.asarray(frames, dtype=np.float32))
-    if tuple(measured.shape) != model.acquisition.frame_shape:
+    count, depth, rows, columns = model.acquisition.frame_shape
+    planes = measured.shape[1] if measured.ndim == 4 else depth
+    if tuple(measured.shape) != (count, planes, rows, columns):
         raise ValueError(
-            f"frames: expected {model.acquisition.frame_shape}, which the model's patterns give, "
+            f"frames: expected {(count, planes, rows, columns)}, which the model's patterns give, "
             f"got shape {tuple(measured.shape)}"
         )
     mean = float(measured.mean())
@@ -128,18 +132,64 @@ def reconstruct(model: CompressiveModel, frames: ArrayLike) -> NDArray[np.float3
     return image
 
 
-def _recorded(
-    frames: torch.Tensor, camera: Camera | None, generator: torch.Generator
+def interpolated(
+    model: CompressiveModel,
+    density: torch.Tensor,
+    camera: Camera | None = None,
+    generator: torch.Generator | None = None,
 ) -> torch.Tensor:
-    return frames if camera is None else camera(frames, generator)
+    """Return (N, Z, Y, X) bicubic interpolations of as many frames as a model's, in even light.
 
-
-def _interpolated(model: CompressiveModel, frames: torch.Tensor) -> torch.Tensor:
-    """Return (N, Z, Y, X) of (N, T, Z, Y / d, X / d) frames in even light."""
+    Parameters
+    ----------
+    model
+        Whose number of frames, binning and blur to take.
+    density
+        (N, Z, Y, X).
+    camera
+        Its noise, if any.
+    generator
+        Of the noise.
+    """
     count, binning = model.settings.frames, model.settings.binning
+    even = torch.ones_like(model.patterns()) / count
+    frames = _recorded(model.frames(density, even), camera, generator)
     planes = frames.transpose(1, 2).flatten(0, 1) * (count / binning**2)
     images: torch.Tensor = bicubic(planes, binning).unflatten(0, (len(frames), -1))
     return images.squeeze(2)
+
+
+def segment(model: CompressiveModel, image: ArrayLike) -> NDArray[np.bool_]:
+    """Return (Z, Y, X) bool: where a model finds what it was trained to find.
+
+    Parameters
+    ----------
+    model
+        Trained for a segmentation; see ``model.segments``.
+    image
+        (Z, Y, X) a reconstruction, of any size; at its rim fields are filled by mirroring.
+
+    Raises
+    ------
+    ValueError
+        If the image is not 3D.
+    """
+    whole = np.asarray(image, dtype=np.float32)
+    if whole.ndim != 3 or 0 in whole.shape:
+        raise ValueError(f"image: expected (Z, Y, X), got shape {whole.shape}")
+    fields = _fields(whole, model.acquisition.shape)
+    every = torch.from_numpy(fields.reshape(-1, *model.acquisition.shape))
+    batch = max(1, _VOXELS_AT_ONCE // math.prod(model.acquisition.shape))
+    with torch.no_grad():
+        found = torch.cat([model.segmented(part) > 0 for part in every.split(batch)]).numpy()
+    z, y, x = whole.shape
+    return _joined(found, fields.shape[:3])[:z, :y, :x]
+
+
+def _recorded(
+    frames: torch.Tensor, camera: Camera | None, generator: torch.Generator | None
+) -> torch.Tensor:
+    return frames if camera is None else camera(frames, generator)
 
 
 def _fields(volume: NDArray[np.float32], field: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -151,7 +201,7 @@ def _fields(volume: NDArray[np.float32], field: tuple[int, int, int]) -> NDArray
     return np.ascontiguousarray(blocks.transpose(0, 2, 4, 1, 3, 5))
 
 
-def _joined(fields: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.float32]:
+def _joined(fields: NDArray[T], grid: tuple[int, ...]) -> NDArray[T]:
     """Return the volume of (A * B * C, z, y, x) fields that lie side by side."""
     a, b, c = grid
     z, y, x = fields.shape[1:]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.compressive.label_walls import walls
 from napari_deltamic.compressive.patches import Patches, cut_patches, joined, normalised
 from napari_deltamic.compressive.splitting import Split, contentful, joined_splits, split_stacks
 from napari_deltamic.imaging import fetch, make_embryo
@@ -40,8 +41,8 @@ def example_patches(
 ) -> Split:
     """Return patches of the real stacks that lie in the data folder, and of generated embryos.
 
-    Real stacks are split by planes, with gaps; embryos as a whole: the first fifth tests, the second
-    validates, the rest trains.
+    Real stacks are split by planes, with gaps, and embryos as a whole: the first fifth tests, the
+    second validates, the rest trains.
 
     Parameters
     ----------
@@ -80,19 +81,10 @@ def example_patches(
         planes = slice(*contentful(image).indices(len(image))[:2], _EMBRYO_PLANES)
         target = labels > cells if labels.max() > cells else walls(labels)
         cut = target[planes] if labelled else None
-        generated[max(0, 2 - 5 * number // embryos)].append(cut_patches(image[planes], size, targets=cut))
+        generated[max(0, 2 - 5 * number // embryos)].append(
+            cut_patches(image[planes], size, targets=cut)
+        )
     return joined_splits([*parts, Split(*(joined(part) for part in generated))])
-
-
-def walls(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return (Z, Y, X) bool: the voxels on both sides of where labels change within a plane."""
-    found = np.zeros(labels.shape, dtype=bool)
-    for axis in (1, 2):
-        after = np.moveaxis(found, axis, 0)
-        change = np.moveaxis(np.diff(labels.astype(np.int64), axis=axis) != 0, axis, 0)
-        after[1:] |= change
-        after[:-1] |= change
-    return found
 
 
 def _embryos(

@@ -72,7 +72,10 @@ def read_masks(path: str | os.PathLike[str]) -> NDArray[np.bool_]:
 
 
 def read_frames(
-    path: str | os.PathLike[str], model: CompressiveModel, offset: float = 0.0
+    path: str | os.PathLike[str],
+    model: CompressiveModel,
+    offset: float = 0.0,
+    depth: int | None = None,
 ) -> NDArray[np.float32]:
     """Return (T, Z, Y / d, X / d) measured frames for a model to decode.
 
@@ -84,30 +87,31 @@ def read_frames(
         Whose patterns were shown.
     offset
         What the camera reads in the dark; it is subtracted.
+    depth
+        Planes Z that there must be; by default as many as the file has.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not a TIFF, its values are not finite numbers, or its shape is not the
-        model's.
+        If the file is not a TIFF, its values are not finite numbers, or it has another shape than
+        the model's patterns give.
     """
     frames = _tiff_pages(path)
     if frames.dtype.kind not in "uif":
         raise ValueError(f"path: expected real numbers in {path}, got {frames.dtype}")
-    count, depth, rows, columns = model.acquisition.frame_shape
+    count, _, rows, columns = model.acquisition.frame_shape
     # A single pattern or a single plane leaves no axis in the file.
     if frames.ndim == 2 and count == 1:
         frames = frames[None]
-    if frames.ndim == 3 and depth == 1:
-        frames = frames[:, None]
-    elif frames.ndim == 3 and count == 1:
-        frames = frames[None]
-    if frames.shape != (count, depth, rows, columns):
+    if frames.ndim == 3:
+        frames = frames[None] if count == 1 else frames[:, None]
+    planes = depth or (frames.shape[1] if frames.ndim == 4 else 1)
+    if frames.shape != (count, planes, rows, columns):
         raise ValueError(
-            f"path: {path} holds frames of shape {frames.shape}; the model's {count} patterns on "
-            f"{depth} planes give ({count}, {depth}, {rows}, {columns})"
+            f"path: {path} holds frames of shape {frames.shape}; expected the model's patterns, "
+            f"planes, rows and columns: ({count}, {planes}, {rows}, {columns})"
         )
     values = frames.astype(np.float32) - np.float32(offset)
     bad = int((~np.isfinite(values)).sum())

@@ -126,6 +126,11 @@ class CompressiveModel(torch.nn.Module):
         stacks: torch.Tensor = images.unflatten(0, (len(frames), -1))
         return stacks.squeeze(2)
 
+    @property
+    def segments(self) -> bool:
+        """Whether its segmentation was trained; until then it finds nothing."""
+        return bool(self.segmentation.last.weight.any())
+
     def segmented(self, images: torch.Tensor) -> torch.Tensor:
         """Return (N, Z, Y, X) logits, positive on what is found, of reconstructions."""
         logits: torch.Tensor = self.segmentation(images.flatten(0, 1).unsqueeze(1))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
+from napari_deltamic.compressive.applying import interpolated
 from napari_deltamic.compressive.losses import structural_similarity
 from napari_deltamic.compressive.model import CompressiveModel
 from napari_deltamic.compressive.patches import Patches
@@ -55,6 +58,52 @@ def scored(
             overlaps.append(dice(logits > 0, batch.targets))
     ssim, psnr, l1 = (float(torch.cat([part[i] for part in parts]).mean()) for i in range(3))
     return Scores(ssim, psnr, l1, float(torch.cat(overlaps).mean()) if overlaps else None)
+
+
+def interpolation_scored(
+    model: CompressiveModel, patches: Patches, camera: Camera | None = None, seed: int = 0
+) -> Scores:
+    """Return how good bicubic interpolation of as many frames in even light would be.
+
+    Parameters
+    ----------
+    model, patches, camera, seed
+        As of :func:`scored`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        parts = [
+            image_scores(interpolated(model, batch.images, camera, generator), batch.images)
+            for batch in patches.batches(_BATCH)
+        ]
+    return Scores(*(float(torch.cat([part[i] for part in parts]).mean()) for i in range(3)))
+
+
+def volume_scored(image: ArrayLike, truth: ArrayLike) -> Scores:
+    """Return how good a reconstructed stack is: means over its planes.
+
+    Parameters
+    ----------
+    image, truth
+        (Z, Y, X) with at least 11 voxels along y and x; the truth from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If they are smaller, or not of one shape.
+    """
+    one, other = (np.asarray(each, dtype=np.float32) for each in (image, truth))
+    if one.shape != other.shape or one.ndim != 3 or 0 in one.shape or min(one.shape[1:]) < 11:
+        raise ValueError(
+            "image: expected the truth's (Z, Y, X) with 11 voxels or more along y and x, got "
+            f"{one.shape} for {other.shape}"
+        )
+    # Plane by plane: SSIM takes ten times the memory of what it compares.
+    planes = [
+        torch.stack([part.mean() for part in image_scores(*torch.from_numpy(pair)[:, None, None])])
+        for pair in np.stack([one, other], axis=1)
+    ]
+    return Scores(*torch.stack(planes).mean(0).tolist())
 
 
 def reconstructions(

@@ -15,8 +15,8 @@ from napari_deltamic.compressive.patches import Patches, cut_patches, joined, no
 
 # Patches without much in them would only dilute every score.
 _LEAST_CONTRAST = 0.05
-# Planes that are blurred into one another.
-_GAP = 2
+GAP = 2
+"""Planes left out between two parts: those that are blurred into one another."""
 
 
 class Split(NamedTuple):
@@ -59,7 +59,7 @@ def split_stacks(
     volumes: Sequence[ArrayLike],
     size: int,
     targets: Sequence[ArrayLike] | None = None,
-    gap: int = _GAP,
+    gap: int = GAP,
 ) -> Split:
     """Return patches of several stacks, each split by planes.
 
@@ -121,7 +121,10 @@ def split_planes(count: int, gap: int) -> tuple[slice, slice, slice]:
     """
     rest = count - 2 * gap
     if rest < 5 or gap < 0:
-        raise ValueError(f"gap: {count} planes leave nothing to train on with gaps of {gap}")
+        raise ValueError(
+            f"gap: {count} planes leave nothing to train on with gaps of {gap}; at least "
+            f"{5 + 2 * max(gap, 0)} with something in them are needed"
+        )
     fifth = rest // 5
     training = rest - 2 * fifth
     return (

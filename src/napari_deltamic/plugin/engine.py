@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,36 @@ def load_optics() -> None:
 
         _logger.debug("loaded %s and %s", sampling.__name__, width.__name__)
     _optics_are_loaded.set()
+
+
+def load_compressive() -> None:
+    """Import what trains and uses compressive models, as :func:`load_optics` does."""
+    load_optics()
+    with _import_lock:
+        from napari_deltamic.compressive import applying, model_files, scores, splitting, trainer
+
+        for module in (applying, model_files, scores, splitting, trainer):
+            _logger.debug("loaded %s", module.__name__)
+
+
+def load_plots() -> None:
+    """Import what draws curves, which would hold the GUI up for a moment."""
+    import pyqtgraph
+
+    _logger.debug("loaded %s", pyqtgraph.__name__)
+
+
+@contextmanager
+def some_cores() -> Iterator[None]:
+    """Leave half of the cores to the GUI and to other programs.
+
+    Beside anything else that is busy, as many threads of torch as there are cores take fifty times
+    as long for small networks as one does: they spin while they wait for one another.
+    """
+    from napari_deltamic.torch_threads import torch_threads
+
+    with torch_threads(max(1, (os.cpu_count() or 1) // 2)):
+        yield
 
 
 def optics_are_loaded() -> bool:

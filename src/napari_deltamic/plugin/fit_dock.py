@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QWidget,
 )
 
 from napari_deltamic.plugin import engine
@@ -34,7 +33,7 @@ from napari_deltamic.plugin.preferences import follow
 from napari_deltamic.plugin.sessions.widgets import RestoreBar
 from napari_deltamic.plugin.settings_form import MAIN_FIELDS, SettingsForm
 from napari_deltamic.plugin.steering import FINE_STAGES, going_on
-from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of
+from napari_deltamic.plugin.widgets import Dock, LayerChooser, MessageLabel, count_of, with_button
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -120,8 +119,8 @@ class FitDock(Dock):
             self.status.is_elsewhere = True
             form.addRow("Start from", self.mesh)
         else:
-            form.addRow("Mesh", _with_button(self.mesh, "Seed...", self._open_seed_dock))
-            form.addRow("PSF", _with_button(self.psf_label, "Edit...", self._open_psf_dock))
+            form.addRow("Mesh", with_button(self.mesh, "Seed...", self._open_seed_dock))
+            form.addRow("PSF", with_button(self.psf_label, "Edit...", self._open_psf_dock))
         self.content.addLayout(form)
         self.content.addWidget(self.fine)
         self.content.addWidget(self.movie)
@@ -383,14 +382,3 @@ class FitDock(Dock):
             return save_result(result, placement, folder)
 
         self._saving.run(save, lambda files: show_info(f"{len(files)} files saved to {folder}"))
-
-
-def _with_button(widget: QWidget, text: str, action: object) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    button = QPushButton(text)
-    button.clicked.connect(action)
-    layout.addWidget(widget, stretch=1)
-    layout.addWidget(button)
-    return row

@@ -27,7 +27,7 @@ _FRAME = (
 )
 _CLEAR = "background: transparent;"
 _TITLE = "QToolButton { background: transparent; border: none; font-weight: bold; padding: 0; }"
-_MAIN_BUTTON = (
+MAIN_BUTTON = (
     "QPushButton { background: #2468a8; color: white; font-weight: bold; }"
     "QPushButton:hover { background: #2f7cc4; }"
     "QPushButton:pressed { background: #1b5288; }"
@@ -127,6 +127,6 @@ class GuideStep(QFrame):
 
 def as_main_button(button: QPushButton) -> QPushButton:
     """Make a button the one of its step that stands out."""
-    button.setStyleSheet(_MAIN_BUTTON)
+    button.setStyleSheet(MAIN_BUTTON)
     button.setMinimumHeight(32)
     return button

@@ -11,9 +11,11 @@ from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.plugin import compressive_worker, fit_worker
+from napari_deltamic.plugin.compressive_session import CompressiveSession
 from napari_deltamic.plugin.fit_colours import REGION
 from napari_deltamic.plugin.fit_layers import FitLayers
-from napari_deltamic.plugin.fit_worker import THREAD_NAME, Phase
+from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.inspection import Inspection
 from napari_deltamic.plugin.measure_layers import MeasureLayers
 from napari_deltamic.plugin.movie_layers import MovieLayers
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from napari_deltamic.timelapse import TimelapseResult
 
 EXIT_SECONDS = 10.0
+_THREADS = fit_worker.THREAD_NAME, compressive_worker.THREAD_NAME
 
 _views: dict[int, LiveView] = {}
 
@@ -50,13 +53,14 @@ def live_view_of(viewer: Viewer) -> LiveView:
 
 
 class LiveView(QObject):
-    """Polls a session on the GUI thread while a fit runs, and ends the fit with the window."""
+    """Polls a session on the GUI thread while a fit runs, and ends what runs with the window."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self.session = Session()
         self.session.preferences = preferences
         self.session.settings = FitSettings(backend=preferences().backend)
+        self.compressive = CompressiveSession()
         self._autosave = FitAutosave(viewer, self)
         self.actions = SessionActions(viewer, self)
         self._layers = FitLayers(viewer)
@@ -128,6 +132,7 @@ class LiveView(QObject):
         self._timer.stop()
         self._outline_due = None
         self.session.close()
+        self.compressive.close()
         self._autosave.end()
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         self.inspection.close()
@@ -229,6 +234,7 @@ def _stop_all() -> None:
     # so one that did not end in time when its viewer closed gets longer.
     for view in list(_views.values()):
         view.session.close()
+        view.compressive.close()
     for thread in threading.enumerate():
-        if thread.name == THREAD_NAME:
+        if thread.name in _THREADS:
             thread.join(EXIT_SECONDS)

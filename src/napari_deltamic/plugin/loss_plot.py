@@ -142,6 +142,8 @@ class LossPlot(QWidget):
         for side in ("bottom", "left"):
             self.plot.getAxis(side).setTextPen(colours.faded)
             self.plot.getAxis(side).setPen(colours.faded)
+        # What lies behind is kept as a picture.
+        self.plot.resetCachedContent()
         for line in self.stage_lines:
             line.setPen(_dashed(colours))
         for line in self.change_lines:

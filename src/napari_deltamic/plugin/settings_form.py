@@ -1,25 +1,27 @@
-"""A form for the settings of a fit, made from their own titles, texts and limits."""
+"""A form for settings, made from their own titles, texts and limits."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.widgets import AUTOMATIC
 
 MAIN_FIELDS = ("label", "noise", "edge_length", "stages", "max_iterations")
 
+S = TypeVar("S", bound=BaseModel)
 
-class SettingsForm(QWidget):
-    """Fields for :class:`FitSettings`, the rarer ones folded away under *Advanced*.
+
+class SettingsForm(QWidget, Generic[S]):
+    """Fields for settings, the rarer ones folded away under *Advanced*.
 
     Parameters
     ----------
@@ -27,33 +29,38 @@ class SettingsForm(QWidget):
         What the fields show at first.
     main
         Names of the fields that are not folded away.
+    none
+        What a number that is left out is called.
     """
 
     changed = Signal()
 
-    def __init__(self, settings: FitSettings, main: Collection[str] = MAIN_FIELDS) -> None:
+    def __init__(
+        self, settings: S, main: Collection[str] = MAIN_FIELDS, none: str = AUTOMATIC
+    ) -> None:
         super().__init__()
+        self._kind = type(settings)
         self.fields: dict[str, ValueWidget] = {}
         plain, advanced = QWidget(), QWidget()
         main_form, advanced_form = QFormLayout(plain), QFormLayout(advanced)
         for form in (main_form, advanced_form):
             form.setContentsMargins(0, 0, 0, 0)
             form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for name, field in FitSettings.model_fields.items():
-            widget = _widget(name, field, getattr(settings, name))
+        for name, field in self._kind.model_fields.items():
+            widget = _widget(name, field, getattr(settings, name), none)
             widget.changed.connect(lambda _: self.changed.emit())
             self.fields[name] = widget
             form = main_form if name in main else advanced_form
             form.addRow(field.title or name, widget.native)
             form.labelForField(widget.native).setToolTip(field.description or "")
-        fold = Fold("Advanced")
-        fold.addWidget(advanced)
+        self.fold = Fold("Advanced")
+        self.fold.addWidget(advanced)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(plain)
-        layout.addWidget(fold)
+        layout.addWidget(self.fold)
 
-    def show_settings(self, settings: FitSettings) -> None:
+    def show_settings(self, settings: S) -> None:
         """Fill the fields in."""
         for name, widget in self.fields.items():
             value = getattr(settings, name)
@@ -66,7 +73,7 @@ class SettingsForm(QWidget):
         shown = f"{AUTOMATIC} ({text})" if text else AUTOMATIC
         self.fields[name].native.setSpecialValueText(shown)
 
-    def settings(self) -> FitSettings:
+    def settings(self) -> S:
         """Return the settings as entered.
 
         Raises
@@ -75,13 +82,13 @@ class SettingsForm(QWidget):
             If a value is out of range.
         """
         values = {name: widget.value for name, widget in self.fields.items()}
-        for name, field in FitSettings.model_fields.items():
+        for name, field in self._kind.model_fields.items():
             if _is_optional(field) and values[name] == 0:
                 values[name] = None
-        return FitSettings(**values)
+        return self._kind(**values)
 
 
-def _widget(name: str, field: FieldInfo, value: Any) -> ValueWidget:
+def _widget(name: str, field: FieldInfo, value: Any, none: str) -> ValueWidget:
     options: dict[str, Any] = {"name": name, "tooltip": field.description or ""}
     kind = _plain_type(field.annotation)
     if get_origin(kind) is Literal:
@@ -100,7 +107,7 @@ def _widget(name: str, field: FieldInfo, value: Any) -> ValueWidget:
     widget.native.setDecimals(4)
     if _is_optional(field):
         # The lowest value stands for None.
-        widget.native.setSpecialValueText(AUTOMATIC)
+        widget.native.setSpecialValueText(none)
     return widget
 
 

@@ -13,8 +13,10 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QMainWindow,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -26,7 +28,7 @@ from napari_deltamic.plugin.preview import IS_RENDERING
 from napari_deltamic.plugin.theme import Colours, ThemeFollower, focus_style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Layer
     from napari.viewer import Viewer
@@ -166,6 +168,18 @@ def length_field(tip: str, *, automatic: bool = False) -> QDoubleSpinBox:
     if automatic:
         field.setSpecialValueText(AUTOMATIC)
     return field
+
+
+def with_button(widget: QWidget, text: str, action: Callable[[], object]) -> QWidget:
+    """Return a widget with a button to the right of it."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    button = QPushButton(text)
+    button.clicked.connect(action)
+    layout.addWidget(widget, stretch=1)
+    layout.addWidget(button)
+    return row
 
 
 def _dock_around(widget: QWidget) -> QDockWidget | None:

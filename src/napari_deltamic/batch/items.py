@@ -1,0 +1,188 @@
+"""What a batch is to do: one command line for each stack or movie."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Command = Literal["fit", "timelapse"]
+
+INPUTS: dict[str, Command] = {"stack": "fit", "movie": "timelapse"}
+"""Columns of a table that name the input, and the command that they ask for."""
+SUFFIXES = (".tif", ".tiff")
+_FILES = ("psf", "mesh", "points", "labels", "settings")
+_YES, _NO = ("true", "yes"), ("false", "no", "")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One fit of a batch.
+
+    Attributes
+    ----------
+    name
+        Of its folder; each has its own.
+    command
+        What is run: "fit" for a stack, "timelapse" for a movie.
+    source
+        The stack or the movie.
+    options
+        Words of its command line, but for the input and the output.
+    """
+
+    name: str
+    command: Command
+    source: Path
+    options: tuple[str, ...] = ()
+
+    def words(self, folder: Path) -> list[str]:
+        """Return its command line into a folder, without the program's name."""
+        return [self.command, str(self.source), *self.options, "--output", str(folder)]
+
+
+def items_of_files(
+    paths: Iterable[str | Path], options: Sequence[str] = (), command: Command = "fit"
+) -> list[Item]:
+    """Return an item for each stack.
+
+    Parameters
+    ----------
+    paths
+        Files; or folders, of which all TIFF files are taken.
+    options
+        Words of the command line that all share, such as ``("--auto", "--psf", "psf.json")``.
+    command
+        "timelapse" if the files are movies.
+
+    Raises
+    ------
+    ValueError
+        If a file does not exist, or a folder holds no TIFF.
+    """
+    files: list[Path] = []
+    for given in paths:
+        path = Path(given).resolve()
+        if not path.is_dir():
+            files.append(_checked(path, "paths"))
+            continue
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise ValueError(f"paths: {path} holds no file that ends in {' or '.join(SUFFIXES)}")
+        files += inside
+    return _named([Item(path.stem, command, path, tuple(options)) for path in files])
+
+
+def items_of_table(path: str | Path, options: Sequence[str] = ()) -> list[Item]:
+    """Return an item for each row of a CSV file.
+
+    A column *stack* or *movie* names the input, *name* the folder (by default it is the file's
+    name). All other columns are options of the commands ``fit`` and ``timelapse`` without their
+    hyphens: an empty cell leaves one out, "yes" is enough for those without a value. Files are
+    relative to the table.
+
+    Parameters
+    ----------
+    path
+        The table.
+    options
+        Words of the command line that all share; a row's own come after them.
+
+    Raises
+    ------
+    ValueError
+        If the table cannot be read or a row makes no sense; the message says which.
+    """
+    table = _checked(Path(path), "path")
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"path: {table} is not a CSV file: {error}") from error
+    if not set(columns) & set(INPUTS) or not rows:
+        raise ValueError(
+            f"path: {table} needs a column named stack or movie, and a row for each; its columns "
+            f"are {', '.join(columns) or 'none'}"
+        )
+    doubled = [name for name, count in Counter(columns).items() if count > 1 or not name]
+    if doubled:
+        raise ValueError(f"path: {table} has {doubled[0]!r} as the name of two columns, or of none")
+    items = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            items.append(_item_of(row, table.parent, tuple(options)))
+        except ValueError as error:
+            raise ValueError(f"path: {table}, line {number}: {error}") from error
+    return _named(items)
+
+
+def with_whole_paths(options: Sequence[str]) -> tuple[str, ...]:
+    """Return options with the files they name by their whole paths, as workers elsewhere see them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+    """
+    words = list(options)
+    for number, word in enumerate(words):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or name not in _FILES:
+            continue
+        if equals:
+            words[number] = f"--{name}={_checked(Path(value), f'--{name}')}"
+        elif number + 1 < len(words):
+            words[number + 1] = str(_checked(Path(words[number + 1]), word))
+    return tuple(words)
+
+
+def _item_of(row: dict[str, str | None], folder: Path, options: tuple[str, ...]) -> Item:
+    if None in row:
+        raise ValueError("there are more cells than columns")
+    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    given = [name for name in INPUTS if cells.get(name)]
+    if len(given) != 1:
+        raise ValueError("give either a stack or a movie")
+    source = _checked(folder / cells.pop(given[0]), given[0])
+    name = cells.pop("name", "") or source.stem
+    if name in (".", "..") or any(sign in name for sign in '/\\:*?"<>|\0'):
+        raise ValueError(f"name: {name!r} cannot be the name of a folder")
+    own: list[str] = []
+    for column, cell in cells.items():
+        option = f"--{column.replace('_', '-')}"
+        if cell.lower() in _NO or column in INPUTS:
+            continue
+        if cell.lower() in _YES:
+            own.append(option)
+        elif column in _FILES:
+            own += [option, str(_checked(folder / cell, column))]
+        else:
+            own += [option, *cell.split()]
+    return Item(name, INPUTS[given[0]], source, (*options, *own))
+
+
+def _checked(path: Path, name: str) -> Path:
+    if not path.is_file():
+        raise ValueError(f"{name}: there is no file {path}")
+    return path.resolve()
+
+
+def _named(items: list[Item]) -> list[Item]:
+    """Return the items with a number behind each name that another has already taken."""
+    taken: set[str] = set()
+    unique = []
+    for item in items:
+        name, number = item.name, 1
+        # Not every file system tells upper from lower case.
+        while name.lower() in taken:
+            number += 1
+            name = f"{item.name}-{number}"
+        taken.add(name.lower())
+        unique.append(Item(name, item.command, item.source, item.options))
+    return unique
