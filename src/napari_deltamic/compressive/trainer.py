@@ -20,6 +20,8 @@ from napari_deltamic.imaging import Camera, photon_gain
 
 # Logits are of the order of one, weights of a tenth.
 _PATTERN_RATE = 20.0
+# From where the other tasks have ended; at their rate what they learned would be lost first.
+_JOINT_RATE = 0.2
 # Enough to tell epochs apart.
 _VALIDATION_PATCHES = 32
 # Their gradient takes a tenth of a second, within which a training can be stopped.
@@ -169,7 +171,7 @@ def _frame_level(model: CompressiveModel, training: Patches) -> float:
 
 def _learned(model: CompressiveModel, task: Task) -> list[dict[str, Any]]:
     """Return what the optimiser moves, in groups with their learning rates."""
-    rate = model.settings.learning_rate
+    rate = model.settings.learning_rate * (_JOINT_RATE if task == "joint" else 1.0)
     decoder = [*model.upsampling.parameters(), *model.refinement.parameters()]
     head = list(model.segmentation.parameters())
     weights = {"reconstruct": decoder, "segment": head, "joint": decoder + head}[task]
