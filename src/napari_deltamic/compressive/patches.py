@@ -106,7 +106,10 @@ def cut_patches(
     if depth < 1 or depth > len(image):
         raise ValueError(f"depth: expected 1 to {len(image)}, the planes there are, got {depth}")
     if size < 1 or size - min(image.shape[1:]) > _LARGEST_RIM:
-        raise ValueError(f"size: patches of {size} voxels do not fit planes of {image.shape[1:]}")
+        raise ValueError(
+            f"size: patches of {size} voxels do not fit planes of {image.shape[1:]}; choose at most "
+            f"{min(image.shape[1:])}, a multiple of 16 and of the binning"
+        )
     images = _cut(image, size, depth)
     if targets is None:
         return Patches(images)
