@@ -57,11 +57,14 @@ def run(items: list[Item], folder: Path, workers: int, kills: bool = False) -> f
             start = time.perf_counter()
             outcomes = run_batch(items, folder, executor=executor, on_outcome=on_outcome)
             seconds = time.perf_counter() - start
-    statuses = {outcome.status for outcome in outcomes}
-    twice = len(seen) - len(set(seen))
-    print(f"{workers} workers{', one killed' if kills else '':13} {seconds:7.1f} s, "
-          f"{len(outcomes)} items {', '.join(statuses)}, {twice} twice, "
-          f"{sum(outcome.attempts > 1 for outcome in outcomes)} tried again", flush=True)  # fmt: skip
+    statuses = ", ".join({outcome.status for outcome in outcomes})
+    again = sum(outcome.attempts > 1 for outcome in outcomes)
+    name = f"{workers} workers{', one killed' if kills else ''}"
+    print(
+        f"{name:22} {seconds:7.1f} s, {len(outcomes)} items {statuses}, "
+        f"{len(seen) - len(set(seen))} twice, {again} tried again",
+        flush=True,
+    )
     return seconds
 
 
@@ -84,8 +87,7 @@ def main() -> None:
         two = run(items, root / "two", 2)
         run(items, root / "killed", 2, kills=True)
         same = len({digest(root / folder) for folder in ("one", "two", "killed")}) == 1
-    print(f"two workers are {one / two:.2f} times as fast as one; "
-          f"meshes {'the same' if same else 'DIFFER'}")  # fmt: skip
+    print(f"two workers: {one / two:.2f} times one; meshes {'the same' if same else 'DIFFER'}")
 
 
 if __name__ == "__main__":
