@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -88,28 +87,21 @@ def started_at(out):
     return None if found is None else int(found.group(1))
 
 
-def child_age(out):
-    child = child_of(out / "ball0")
-    return 0.0 if child is None else time.time() - child.create_time()
-
-
 def test_a_fit_that_is_killed_is_tried_again_from_where_it_was(tmp_path):
     (file,) = write_balls(tmp_path / "stacks", 1)
     items, out = items_of_files([file], LONG), tmp_path / "out"
     killed = []
 
     def kill_once():
-        """Kill the first attempt, and stop the second."""
-        checkpoint = out / "ball0" / "checkpoint.npz"
         child = child_of(out / "ball0")
-        if child is not None and checkpoint.exists() and not killed:
+        if child is not None and (out / "ball0" / "checkpoint.npz").exists() and not killed:
             killed.append(child.pid)
             child.kill()
-        return bool(killed) and child is not None and child.pid != killed[0] and child_age(out) > 6
+        return False
 
     (outcome,) = run_batch(items, out, should_stop=kill_once)
     assert killed
-    assert outcome.status == "stopped"
+    assert outcome.status == "done"
     assert outcome.attempts == 2
     assert "--resume" in json.loads((out / "ball0" / "fit.json").read_text())["command_line"]
 

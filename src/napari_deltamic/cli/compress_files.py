@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from napari_deltamic.compressive import CompressiveModel
 
-THREADS = 1
-"""For networks so small: beside other busy processes a second one, which waits for the first by
-spinning, made a step of training take seconds in place of 50 ms."""
-
 
 def given_model(path: Path) -> CompressiveModel:
     """Return the model of a file.

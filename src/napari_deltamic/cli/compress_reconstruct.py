@@ -32,16 +32,16 @@ def reconstruct(
     offset
         What the camera reads in the dark, in the frames' grey values; it is subtracted.
     """
-    from napari_deltamic.cli.compress_files import THREADS, given_frames, given_model
+    from napari_deltamic.cli.compress_files import given_frames, given_model
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.compressive import reconstruct as image_of
     from napari_deltamic.imaging import write_stack
-    from napari_deltamic.torch_threads import torch_threads
+    from napari_deltamic.torch_threads import some_torch_threads
 
     check_output_file("--output", output, ".tif", ".tiff")
     trained = given_model(model)
     measured = given_frames(frames, trained, offset)
-    with torch_threads(THREADS):
+    with some_torch_threads():
         image = image_of(trained, measured)
     write_stack(output, image, trained.spacing)
     say(f"Wrote {output}")

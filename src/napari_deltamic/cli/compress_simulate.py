@@ -58,13 +58,13 @@ def simulate(
     seed
         Of the camera's noise, if the model was trained with noise.
     """
-    from napari_deltamic.cli.compress_files import THREADS, given_model, write_frames
+    from napari_deltamic.cli.compress_files import given_model, write_frames
     from napari_deltamic.cli.compress_scores import print_scores
     from napari_deltamic.cli.terminal import errors_console, say
     from napari_deltamic.compressive import simulate as acquired
     from napari_deltamic.compressive import volume_scored
     from napari_deltamic.imaging import read_stack, write_stack
-    from napari_deltamic.torch_threads import torch_threads
+    from napari_deltamic.torch_threads import some_torch_threads
 
     check_output_file("--output", output, ".tif", ".tiff")
     if frames is not None:
@@ -79,7 +79,7 @@ def simulate(
             f"STACK: planes of at least {_WINDOW} x {_WINDOW} voxels are needed, {stack} has "
             f"{image.shape[1]} x {image.shape[2]}"
         )
-    with torch_threads(THREADS), errors_console().status("Acquiring") as status:
+    with some_torch_threads(), errors_console().status("Acquiring") as status:
         found = acquired(
             trained,
             image.data,
@@ -87,7 +87,7 @@ def simulate(
             on_progress=lambda part: status.update(f"Acquiring: {100 * part:.0f} %"),
         )
         assert found is not None
-    with torch_threads(THREADS):
+    with some_torch_threads():
         scores = {
             "model": volume_scored(found.reconstruction, found.truth),
             "even light, bicubic": volume_scored(found.interpolated, found.truth),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
-from napari_deltamic.cli.compress_files import THREADS
 from napari_deltamic.cli.compress_options import (
     OPTICS,
     SETTINGS,
@@ -100,7 +99,7 @@ def train(
     from napari_deltamic.cli.compress_stacks import divided, training_stacks, training_targets
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.compressive import CompressiveModel, field_size, save_model
-    from napari_deltamic.torch_threads import torch_threads
+    from napari_deltamic.torch_threads import some_torch_threads
 
     chosen_task = _chosen_task(task, bool(labels))
     _check_files(output, checkpoint, resume)
@@ -120,7 +119,7 @@ def train(
         f"{counted(len(split.training), 'patch', 'patches')} to train on"
     )
     start = time.perf_counter()
-    with torch_threads(THREADS):
+    with some_torch_threads():
         result = run_training(model, split, _ROUNDS[chosen_task], checkpoint, resume)
         seconds = time.perf_counter() - start
         # Before anything else can be interrupted.

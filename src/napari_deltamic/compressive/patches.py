@@ -107,8 +107,8 @@ def cut_patches(
         raise ValueError(f"depth: expected 1 to {len(image)}, the planes there are, got {depth}")
     if size < 1 or size - min(image.shape[1:]) > _LARGEST_RIM:
         raise ValueError(
-            f"size: patches of {size} voxels do not fit planes of {image.shape[1:]}; choose at most "
-            f"{min(image.shape[1:])}, a multiple of 16 and of the binning"
+            f"size: patches of {size} voxels do not fit planes of {image.shape[1:]}; choose at "
+            f"most {min(image.shape[1:])}, a multiple of 16 and of the binning"
         )
     images = _cut(image, size, depth)
     if targets is None:

@@ -9,6 +9,7 @@ from napari_deltamic.compressive.model import CompressiveModel
 from napari_deltamic.compressive.patches import Patches
 from napari_deltamic.compressive.state import Task, TrainingResult, TrainingState
 from napari_deltamic.compressive.trainer import Trainer
+from napari_deltamic.torch_threads import some_torch_threads
 
 
 def train(
@@ -57,10 +58,11 @@ def train(
     if resume and checkpoint is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
     file = None if checkpoint is None else Path(checkpoint)
-    trainer = Trainer(model, training, validation, task, file, resume)
-    for state in trainer.states():
-        if on_state is not None:
-            on_state(state)
-        if should_stop is not None and should_stop():
-            return trainer.result(f"stopped by the user in epoch {state.epoch}")
+    with some_torch_threads():
+        trainer = Trainer(model, training, validation, task, file, resume)
+        for state in trainer.states():
+            if on_state is not None:
+                on_state(state)
+            if should_stop is not None and should_stop():
+                return trainer.result(f"stopped by the user in epoch {state.epoch}")
     return trainer.result()

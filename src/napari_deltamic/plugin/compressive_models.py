@@ -33,6 +33,7 @@ from napari_deltamic.plugin.compressive_worker import in_words, preview_of
 from napari_deltamic.plugin.fold import Fold
 from napari_deltamic.plugin.image_chooser import ImageChooser
 from napari_deltamic.plugin.widgets import MessageLabel
+from napari_deltamic.torch_threads import some_torch_threads
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -330,7 +331,7 @@ class ModelPanel(QWidget):
         def read() -> NDArray[np.float32]:
             from napari_deltamic.compressive import read_frames, reconstruct
 
-            with engine.some_cores():
+            with some_torch_threads():
                 return reconstruct(model, read_frames(path, model, offset))
 
         def add(image: NDArray[np.float32]) -> None:
@@ -365,7 +366,7 @@ def compared(
     from napari_deltamic.compressive import segment, simulate, volume_scored
 
     volume = source.load().data
-    with engine.some_cores():
+    with some_torch_threads():
         found = simulate(model, volume, on_progress=on_progress, should_stop=should_stop)
         if found is None:
             return None

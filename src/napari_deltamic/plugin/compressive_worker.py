@@ -15,6 +15,7 @@ from napari_deltamic.plugin import engine
 from napari_deltamic.plugin.compressive_session import KnownModel
 from napari_deltamic.plugin.fit_worker import Phase
 from napari_deltamic.plugin.mailbox import Mailbox
+from napari_deltamic.torch_threads import some_torch_threads
 
 if TYPE_CHECKING:
     from napari_deltamic.compressive import (
@@ -162,7 +163,7 @@ class CompressiveWorker:
     def _run(self) -> None:
         try:
             engine.load_compressive()
-            with engine.some_cores():
+            with some_torch_threads():
                 self._train()
         except Exception as error:
             # A ValueError is for the user, and its sentence says it all.

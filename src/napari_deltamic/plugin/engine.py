@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -74,19 +72,6 @@ def load_plots() -> None:
     import pyqtgraph
 
     _logger.debug("loaded %s", pyqtgraph.__name__)
-
-
-@contextmanager
-def some_cores() -> Iterator[None]:
-    """Leave half of the cores to the GUI and to other programs.
-
-    Beside anything else that is busy, as many threads of torch as there are cores take fifty times
-    as long for small networks as one does: they spin while they wait for one another.
-    """
-    from napari_deltamic.torch_threads import torch_threads
-
-    with torch_threads(max(1, (os.cpu_count() or 1) // 2)):
-        yield
 
 
 def optics_are_loaded() -> bool:
