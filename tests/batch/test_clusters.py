@@ -18,10 +18,14 @@ MIDDLING = (*BLUR, "--stages", "1", "--max-iterations", "30")
 @pytest.fixture
 def cluster():
     distributed = pytest.importorskip("distributed")
+    # It would leave, to all processes that later tests start, how many threads they may use.
+    before = dict(os.environ)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as made:
         yield made
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
