@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging.embryos import make_embryo as make_embryo
     from napari_deltamic.imaging.frame_rendering import render_frames as render_frames
     from napari_deltamic.imaging.frame_stack import FrameStack as FrameStack
+    from napari_deltamic.imaging.lazy_stack import LazyStack as LazyStack
     from napari_deltamic.imaging.local_data import DATASETS as DATASETS
     from napari_deltamic.imaging.local_data import Dataset as Dataset
     from napari_deltamic.imaging.local_data import data_folder as data_folder
@@ -54,6 +55,7 @@ _MODULE_OF = {
     "make_embryo": "embryos",
     "FrameStack": "frame_stack",
     "render_frames": "frame_rendering",
+    "LazyStack": "lazy_stack",
     "DATASETS": "local_data",
     "Dataset": "local_data",
     "data_folder": "local_data",
