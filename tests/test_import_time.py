@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "numba", "cupy", "scipy", "trimesh", "skimage", "matplotlib", "napari", "qtpy")
+HEAVY = (
+    "torch",
+    "numba",
+    "cupy",
+    "scipy",
+    "trimesh",
+    "skimage",
+    "matplotlib",
+    "napari",
+    "qtpy",
+    "zarr",
+)
 LIMIT_SECONDS = 0.5
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from napari_deltamic.fitting import iter_fit as iter_fit
     from napari_deltamic.imaging import FrameStack as FrameStack
     from napari_deltamic.imaging import ImageStack as ImageStack
+    from napari_deltamic.imaging import LazyStack as LazyStack
     from napari_deltamic.imaging import PatternedIllumination as PatternedIllumination
+    from napari_deltamic.imaging import open_stack as open_stack
     from napari_deltamic.imaging import read_stack as read_stack
     from napari_deltamic.imaging import render as render
     from napari_deltamic.imaging import seed_from_image as seed_from_image
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from napari_deltamic.optics import save_psf as save_psf
     from napari_deltamic.timelapse import TimelapseResult as TimelapseResult
     from napari_deltamic.timelapse import fit_timelapse as fit_timelapse
+    from napari_deltamic.tissue import TissueResult as TissueResult
+    from napari_deltamic.tissue import fit_tissue as fit_tissue
 
 __version__ = version("napari-deltamic")
 
@@ -72,7 +76,9 @@ _MODULE_OF = {
     "MeshFourierTransform": "meshft",
     "ImageStack": "imaging",
     "FrameStack": "imaging",
+    "LazyStack": "imaging",
     "PatternedIllumination": "imaging",
+    "open_stack": "imaging",
     "read_stack": "imaging",
     "render": "imaging",
     "FitResult": "fitting",
@@ -82,8 +88,19 @@ _MODULE_OF = {
     "iter_fit": "fitting",
     "TimelapseResult": "timelapse",
     "fit_timelapse": "timelapse",
+    "TissueResult": "tissue",
+    "fit_tissue": "tissue",
 }
-_SUBPACKAGES = ("mesh", "optics", "meshft", "imaging", "fitting", "timelapse", "compressive")
+_SUBPACKAGES = (
+    "mesh",
+    "optics",
+    "meshft",
+    "imaging",
+    "fitting",
+    "timelapse",
+    "tissue",
+    "compressive",
+)
 
 __all__ = [*_MODULE_OF, *_SUBPACKAGES, "__version__"]
 

@@ -83,7 +83,7 @@ def test_files_that_are_not_there_are_refused(folder):
     with pytest.raises(ValueError, match="there is no file"):
         items_of_files([folder / "c.tif"])
     (folder / "empty").mkdir()
-    with pytest.raises(ValueError, match="holds no file that ends in"):
+    with pytest.raises(ValueError, match="holds nothing that ends in"):
         items_of_files([folder / "empty"])
 
 

@@ -152,6 +152,22 @@ def test_info_describes_a_stack(sample_files, capsys):
     assert "0.4 x 0.2 x 0.2 µm" in shown
 
 
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_info_describes_an_ome_zarr_image(tmp_path, capsys, version):
+    from zarr_cases import write_ome_zarr
+
+    data = np.zeros((2, 3, 8, 16, 20), np.uint8)
+    folder = write_ome_zarr(tmp_path / "x.zarr", data, "tczyx", version=version)
+    assert run("info", folder) == 0
+    shown = capsys.readouterr().out
+    for words in ("axes +TCZYX", "shape +2 x 3 x 8 x 16 x 20", "channels +3", "frames +2"):
+        assert re.search(words, shown)
+    assert re.search("chunks +2 x 3 x 8 x 8 x 8", shown)
+    assert "0.5 x 0.2 x 0.2 µm" in shown
+    assert run("info", tmp_path) == 1
+    assert "FILE: " in capsys.readouterr().err
+
+
 def test_info_says_when_the_voxel_size_is_not_known(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "bare.tif", np.zeros((4, 8, 8), np.uint8))
     assert run("info", tmp_path / "bare.tif") == 0

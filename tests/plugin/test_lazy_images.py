@@ -7,9 +7,10 @@ from napari.layers import Image
 from plugin_cases import SIGMA, UM, click, make_short, open_dock
 
 from napari_deltamic.imaging import render
+from napari_deltamic.imaging.region import region_around
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.optics import GaussianPSF
-from napari_deltamic.plugin.fit_region import FitRegion, region_around
+from napari_deltamic.plugin.fit_region import FitRegion
 from napari_deltamic.plugin.live_view import live_view_of
 from napari_deltamic.plugin.mesh_layers import surface_data, surface_options
 from napari_deltamic.plugin.preferences import Preferences
@@ -194,7 +195,9 @@ def test_the_part_holds_the_mesh_and_its_blur_and_ends_at_the_border():
     layer = Image(np.zeros((40, 50, 60), np.uint8), scale=SPACING, translate=(1, 2, 3), units=UM)
     source = stack_source(layer)
     mesh = icosphere(np.array((4.0, 12.0, 15.0)), 1.0, 2)
-    region = region_around(mesh, source.placement, source.shape, np.array((1.0, 0.5, 0.5)))
+    place = source.placement
+    extent = np.array((1.0, 0.5, 0.5))
+    region = region_around(mesh, source.shape, place.spacing, place.origin, extent)
     part = source.cropped(region)
     place = part.placement
     last = place.origin + place.spacing * (np.array(part.shape) - 1)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from napari_deltamic.imaging.zarr_reading import is_zarr
+
 Command = Literal["fit", "timelapse"]
 
 INPUTS: dict[str, Command] = {"stack": "fit", "movie": "timelapse"}
 """Columns of a table that name the input, and the command that they ask for."""
-SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff", ".zarr")
 _FILES = ("psf", "mesh", "points", "labels", "settings")
 _YES, _NO = ("true", "yes"), ("false", "no", "")
 
@@ -52,7 +54,7 @@ def items_of_files(
     Parameters
     ----------
     paths
-        Files; or folders, of which all TIFF files are taken.
+        Files or OME-Zarr folders; or folders of such, of which all are taken.
     options
         Words of the command line that all share, such as ``("--auto", "--psf", "psf.json")``.
     command
@@ -61,17 +63,17 @@ def items_of_files(
     Raises
     ------
     ValueError
-        If a file does not exist, or a folder holds no TIFF.
+        If a file does not exist, or a folder holds no stack.
     """
     files: list[Path] = []
     for given in paths:
         path = Path(given).resolve()
-        if not path.is_dir():
+        if not path.is_dir() or _is_stack(path):
             files.append(_checked(path, "paths"))
             continue
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
         if not inside:
-            raise ValueError(f"paths: {path} holds no file that ends in {' or '.join(SUFFIXES)}")
+            raise ValueError(f"paths: {path} holds nothing that ends in {', '.join(SUFFIXES)}")
         files += inside
     return _named([Item(path.stem, command, path, tuple(options)) for path in files])
 
@@ -168,9 +170,14 @@ def _item_of(row: dict[str, str | None], folder: Path, options: tuple[str, ...])
 
 
 def _checked(path: Path, name: str) -> Path:
-    if not path.is_file():
+    if not _is_stack(path):
         raise ValueError(f"{name}: there is no file {path}")
     return path.resolve()
+
+
+def _is_stack(path: Path) -> bool:
+    """Whether a path is a file, or a folder that counts as one."""
+    return path.is_file() or (path.is_dir() and (path.suffix == ".zarr" or is_zarr(path)))
 
 
 def _named(items: list[Item]) -> list[Item]:

@@ -49,13 +49,16 @@ class Outcome:
 
 def task_of(item: Item) -> dict[str, Any]:
     """Return what must be the same for a result to be the item's: its words, and its input."""
-    state = item.source.stat()
+    source = item.source
+    # Of a folder, a chunk may have been written anew, and nothing else tells.
+    files = [one.stat() for one in sorted(source.rglob("*"))] if source.is_dir() else []
+    states = [source.stat(), *files]
     return {
         "command": item.command,
-        "source": str(item.source),
+        "source": str(source),
         "options": list(item.options),
-        "bytes": state.st_size,
-        "changed": state.st_mtime_ns,
+        "bytes": sum(state.st_size for state in states),
+        "changed": max(state.st_mtime_ns for state in states),
     }
 
 
@@ -72,5 +75,5 @@ def read_outcome(folder: Path) -> Outcome | None:
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return Outcome(**content)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None

@@ -39,9 +39,9 @@ def batch(
     Parameters
     ----------
     words
-        First what to fit: TIFF files, folders of them, or one table (.csv) with a column stack or
-        movie and more columns that are named like options. Then the options of `fit` that all
-        share, such as --psf psf.json --auto.
+        First what to fit: TIFF files or OME-Zarr images, folders of them, or one table (.csv) with
+        a column stack or movie and more columns that are named like options. Then the options of
+        `fit` that all share, such as --psf psf.json --auto.
     output
         The folder to write into; it is made where it does not exist.
     movies
@@ -61,6 +61,8 @@ def batch(
     import shlex
 
     from napari_deltamic.batch import run_batch
+    from napari_deltamic.batch.command import write_command
+    from napari_deltamic.batch.run import was_stopped
     from napari_deltamic.cli.batch_progress import batch_progress
     from napari_deltamic.cli.interrupt import stop_on_interrupt
     from napari_deltamic.cli.paths import output_folder
@@ -79,6 +81,10 @@ def batch(
         batch_progress(len(items)) as on_outcome,
         stop_on_interrupt("meshes") as pressed,
     ):
+        inputs, options = inputs_and_options(words)
+        own = {"output": output.resolve(), "threads": threads, "retries": retries}
+        own |= {"workers": workers, "scheduler": scheduler, "movies": movies}
+        write_command(output, ["batch", *inputs, *_typed(own), *options])
         outcomes = run_batch(
             items,
             output,
@@ -89,7 +95,7 @@ def batch(
             on_outcome=on_outcome,
             should_stop=pressed,
         )
-        stopped = pressed()
+        stopped = was_stopped(output)
     _print(items, outcomes)
     say(f"Wrote {output / 'batch.csv'}")
     if stopped:
@@ -101,10 +107,8 @@ def batch(
 def chosen_items(words: Sequence[str], movies: bool) -> list[Item]:
     """Return the items of the first words, files and folders or a table, with the other ones."""
     from napari_deltamic.batch import items_of_files, items_of_table
-    from napari_deltamic.batch.items import with_whole_paths
 
-    first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    inputs, options = words[:first], with_whole_paths(words[first:])
+    inputs, options = inputs_and_options(words)
     if not inputs:
         raise UsageError(
             "name the stacks first, a folder or a table; the options of fit come after"
@@ -115,6 +119,26 @@ def chosen_items(words: Sequence[str], movies: bool) -> list[Item]:
     if tables:
         return items_of_table(tables[0], options)
     return items_of_files(inputs, options, "timelapse" if movies else "fit")
+
+
+def inputs_and_options(words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the first words, which say what to fit, and the options; files by whole paths."""
+    from napari_deltamic.batch.items import with_whole_paths
+
+    first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    inputs = [str(Path(word).resolve()) for word in words[:first]]
+    return inputs, with_whole_paths(words[first:])
+
+
+def _typed(options: dict[str, Any]) -> list[str]:
+    """Return options as they are typed, without those that were not given."""
+    typed: list[str] = []
+    for name, value in options.items():
+        if value is True:
+            typed.append(f"--{name}")
+        elif value is not None and value is not False:
+            typed += [f"--{name}", str(value)]
+    return typed
 
 
 def check_command_lines(items: Sequence[Item], folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from napari_deltamic.cli.errors import UsageError
-from napari_deltamic.cli.paths import FILE, check_output_file
+from napari_deltamic.cli.paths import FILE, STACK, check_output_file
 from napari_deltamic.cli.values import Whole
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _WINDOW = 11
 
 def simulate(
     model: Annotated[Path, Parameter(validator=FILE)],
-    stack: Annotated[Path, Parameter(validator=FILE)],
+    stack: Annotated[Path, Parameter(validator=STACK)],
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
@@ -44,8 +44,8 @@ def simulate(
     model
         A file that `napari-deltamic compress train` has written.
     stack
-        A TIFF, OME-TIFF or ImageJ TIFF file that the model was not trained on; its voxels are taken
-        to be as large as the model's.
+        A TIFF file or OME-Zarr folder that the model was not trained on; its voxels are taken to be
+        as large as the model's.
     output
         The reconstruction to write, .tif; the stack and it go from 0 to 1.
     frames

@@ -16,7 +16,7 @@ from napari_deltamic.cli.compress_options import (
     chosen_settings,
 )
 from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS, UsageError
-from napari_deltamic.cli.paths import FILE, check_output_file
+from napari_deltamic.cli.paths import FILE, STACK, check_output_file
 from napari_deltamic.cli.values import Flag, Three, Whole
 from napari_deltamic.cli.words import counted
 from napari_deltamic.compressive.state import Task
@@ -34,7 +34,7 @@ _ROUNDS: dict[Task, tuple[Task, ...]] = {
 
 
 def train(
-    stacks: Annotated[tuple[Path, ...], Parameter(validator=FILE)],
+    stacks: Annotated[tuple[Path, ...], Parameter(validator=STACK)],
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
@@ -64,7 +64,7 @@ def train(
     Parameters
     ----------
     stacks
-        TIFF, OME-TIFF or ImageJ TIFF files of the kind of specimen that is to be imaged.
+        TIFF files or OME-Zarr folders of the kind of specimen that is to be imaged.
     output
         The model to write, .pt; the other commands take it.
     size

@@ -131,6 +131,6 @@ def sentence(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}); take a smaller or coarser stack, or fewer regions"
-    if isinstance(error, ValueError | OSError | RuntimeError) and str(error):
+    if isinstance(error, ValueError | OSError | RuntimeError | ImportError) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error} (run again with --debug for the traceback)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS, UsageError
-from napari_deltamic.cli.paths import FILE, FOLDER, output_folder
+from napari_deltamic.cli.paths import FILE, FOLDER, STACK, output_folder
 from napari_deltamic.cli.psf_files import BLUR, chosen_psf
 from napari_deltamic.cli.starting_mesh import PointsUnit
 from napari_deltamic.cli.values import Flag, Three, Whole
@@ -17,7 +17,7 @@ from napari_deltamic.fitting.settings import FitSettings
 
 if TYPE_CHECKING:
     from napari_deltamic.fitting.state import LearnedQuantity
-    from napari_deltamic.imaging import ImageStack
+    from napari_deltamic.imaging import ImageStack, LazyStack
     from napari_deltamic.mesh import TriangleMesh
 
 START = Group("Where to start (one of these)", sort_key=1)
@@ -25,7 +25,7 @@ SETTINGS = Group("Settings", sort_key=2)
 
 
 def fit(
-    stack: Annotated[Path, Parameter(validator=FILE)],
+    stack: Annotated[Path, Parameter(validator=STACK)],
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o", validator=FOLDER)],
@@ -35,12 +35,12 @@ def fit(
     points: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     radius: Annotated[float | None, Parameter(group=START)] = None,
     points_unit: Annotated[PointsUnit, Parameter(group=START)] = "um",
-    labels: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
+    labels: Annotated[Path | None, Parameter(group=START, validator=STACK)] = None,
     threshold: Annotated[float | None, Parameter(group=START)] = None,
     auto: Annotated[Flag, Parameter(group=START)] = False,
     membranes: Annotated[Flag, Parameter(group=START)] = False,
     spacing: Three | None = None,
-    origin: Three = (0.0, 0.0, 0.0),
+    origin: Three | None = None,
     channel: Whole | None = None,
     frame: Whole | None = None,
     resume: Flag = False,
@@ -56,7 +56,8 @@ def fit(
     Parameters
     ----------
     stack
-        A TIFF, OME-TIFF or ImageJ TIFF file.
+        A TIFF, OME-TIFF or ImageJ TIFF file; or the folder of an OME-Zarr image, of which only the
+        part around the mesh is read and fitted where --mesh, --points or --labels say where it is.
     output
         The folder to write into; it is made where it does not exist.
     sigma
@@ -72,7 +73,8 @@ def fit(
     points_unit
         What the points are counted in.
     labels
-        A TIFF of labels on the stack's voxels, whole numbers with 0 outside: a surface around each.
+        A TIFF or OME-Zarr of labels on the stack's voxels, whole numbers with 0 outside: a surface
+        around each.
     threshold
         Grey value above which voxels of the slightly smoothed stack belong to objects.
     auto
@@ -82,7 +84,8 @@ def fit(
     spacing
         Voxel size in um along z, y and x; by default as the file says.
     origin
-        Where the centre of the first voxel lies, in um; the mesh is counted from there too.
+        Where the centre of the first voxel lies, in um; the mesh is counted from there too. By
+        default as an OME-Zarr image says, and 0 for TIFF files.
     channel
         Channel to fit, from 0, where the file has several.
     frame
@@ -92,19 +95,28 @@ def fit(
     settings
         A JSON file of settings, or the fit.json of an earlier fit; options given here win.
     """
+    from dataclasses import replace
+
+    import numpy as np
+
     from napari_deltamic.cli.outputs import write_fit
     from napari_deltamic.cli.running import run_fit, was_stopped
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.cli.terminal import say
-    from napari_deltamic.imaging import ImageStack, read_stack
+    from napari_deltamic.fitting.part import part_around
+    from napari_deltamic.imaging import LazyStack, open_stack, read_stack
     from napari_deltamic.optics import save_psf
 
     chosen = chosen_settings(settings, options)
     check_start(mesh, points, radius, labels, threshold, auto, membranes)
     blur = chosen_psf(sigma, psf)
-    read = read_stack(stack, spacing, channel, frame)
-    image = ImageStack(read.data, read.spacing, origin)
-    start = chosen_start(image, mesh, points, radius, points_unit, labels, threshold, membranes)
+    searched = membranes or auto or threshold is not None
+    read = read_stack if searched or stack.is_file() else open_stack
+    found = read(stack, spacing, channel, frame)
+    if origin is not None:
+        found = replace(found, origin=np.array(origin))
+    start = chosen_start(found, mesh, points, radius, points_unit, labels, threshold, membranes)
+    image = part_around(found, start, blur) if isinstance(found, LazyStack) else found
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
@@ -141,7 +153,8 @@ def chosen_settings(path: Path | None, options: FitSettings | None) -> FitSettin
     if path is not None:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        # Nesting without end has an error of its own.
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"--settings: {path} is not a JSON file: {error}") from error
         if not isinstance(content, dict):
             raise UsageError(f"--settings: {path} holds no settings by name")
@@ -184,7 +197,7 @@ def check_start(
 
 
 def chosen_start(
-    stack: ImageStack,
+    stack: ImageStack | LazyStack,
     mesh: Path | None,
     points: Path | None,
     radius: float | None,
@@ -193,21 +206,25 @@ def chosen_start(
     threshold: float | None,
     membranes: bool,
 ) -> TriangleMesh:
-    """Return the mesh that a fit of a stack starts from, by the option that is given."""
+    """Return the mesh that a fit of a stack starts from, by the option that is given.
+
+    In a stack that is not read nothing can be searched for.
+    """
     from napari_deltamic.cli.starting_mesh import (
         mesh_from_labels,
         mesh_from_membranes,
         spheres_at,
     )
-    from napari_deltamic.imaging import seed_from_image
+    from napari_deltamic.imaging import ImageStack, seed_from_image
     from napari_deltamic.mesh import read_mesh
 
     if mesh is not None:
         return read_mesh(mesh)
-    if membranes:
-        return mesh_from_membranes(stack, points, points_unit)
-    if points is not None:
+    if points is not None and not membranes:
         return spheres_at(points, radius, points_unit, stack)
     if labels is not None:
         return mesh_from_labels(labels, stack)
+    assert isinstance(stack, ImageStack)
+    if membranes:
+        return mesh_from_membranes(stack, points, points_unit)
     return seed_from_image(stack, threshold)

@@ -8,23 +8,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_deltamic.cli.paths import FILE
+from napari_deltamic.cli.paths import STACK
 from napari_deltamic.cli.words import counted
 
 
-def info(file: Annotated[Path | None, Parameter(validator=FILE)] = None, /) -> None:
+def info(file: Annotated[Path | None, Parameter(validator=STACK)] = None, /) -> None:
     """Print what is installed and used, or what a stack or a mesh file holds.
 
     Parameters
     ----------
     file
-        A TIFF stack or a mesh; without it the installation is described.
+        A TIFF or OME-Zarr stack or a mesh; without it the installation is described.
     """
     from napari_deltamic.cli.tables import print_table
 
     if file is None:
         print_table("napari-deltamic", ("", ""), installation(), words=2)
-    elif file.suffix.lower() in (".tif", ".tiff"):
+    elif file.is_dir() or file.suffix.lower() in (".tif", ".tiff"):
         print_table(file.name, ("", ""), _stack_facts(file), words=2)
     else:
         print_table(file.name, ("", ""), _mesh_facts(file), words=2)
@@ -73,6 +73,8 @@ def _stack_facts(file: Path) -> list[tuple[str, str]]:
         ("channels", str(found.channels)),
         ("frames", str(found.frames)),
     ]
+    if found.chunks is not None:
+        facts.append(("chunks", " x ".join(str(size) for size in found.chunks)))
     if found.spacing is None:
         return [*facts, ("voxel size", f"not known ({found.spacing_note}): give --spacing")]
     size = " x ".join(f"{step:g}" for step in found.spacing)

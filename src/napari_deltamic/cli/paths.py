@@ -12,6 +12,8 @@ from napari_deltamic.cli.errors import UsageError
 
 FILE = validators.Path(exists=True, dir_okay=False)
 """An existing file."""
+STACK = validators.Path(exists=True)
+"""An existing file, or the folder that a stack in zarr format is."""
 FOLDER = validators.Path(file_okay=False)
 """A folder, or a name that is still free for one."""
 

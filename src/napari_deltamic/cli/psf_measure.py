@@ -15,7 +15,7 @@ from napari_deltamic.cli.microscope_options import (
     chosen_microscope,
     typed,
 )
-from napari_deltamic.cli.paths import FILE, check_output_file
+from napari_deltamic.cli.paths import FILE, STACK, check_output_file
 from napari_deltamic.cli.starting_mesh import PointsUnit, read_points
 from napari_deltamic.cli.values import Three, Whole
 from napari_deltamic.cli.words import counted
@@ -33,7 +33,7 @@ MATCH = Group("A model of the beads", sort_key=2)
 
 
 def measure(
-    stack: Annotated[Path, Parameter(validator=FILE)],
+    stack: Annotated[Path, Parameter(validator=STACK)],
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
@@ -66,7 +66,7 @@ def measure(
     Parameters
     ----------
     stack
-        A TIFF, OME-TIFF or ImageJ TIFF file of beads.
+        A TIFF, OME-TIFF or ImageJ TIFF file or an OME-Zarr folder of beads.
     output
         The PSF file to write, .json: the average of the beads.
     spacing

@@ -137,8 +137,8 @@ def mesh_from_membranes(stack: ImageStack, path: Path | None, unit: PointsUnit) 
     return seed_from_labels(labels, stack.spacing, stack.origin, beyond=_BEYOND * stack.spacing)
 
 
-def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
-    """Return one surface around each label of a TIFF that lies on the stack's voxels.
+def mesh_from_labels(path: Path, stack: OnVoxels) -> TriangleMesh:
+    """Return one surface around each label of a file that lies on the stack's voxels.
 
     Raises
     ------
@@ -152,18 +152,22 @@ def mesh_from_labels(path: Path, stack: ImageStack) -> TriangleMesh:
 
 
 def read_labels(path: Path, shape: tuple[int, int, int]) -> NDArray[np.integer]:
-    """Return the (Z, Y, X) labels of a TIFF, which must have a stack's shape.
+    """Return the (Z, Y, X) labels of a TIFF or a zarr folder, which must have a stack's shape.
 
     Raises
     ------
     UsageError
         If the shapes differ, or there is no label in it.
     """
-    import tifffile
+    from napari_deltamic.imaging import open_stack
+    from napari_deltamic.imaging.tiff_reading import tiff_values
 
     try:
-        labels = np.squeeze(tifffile.imread(path))
-    except (tifffile.TiffFileError, ValueError) as error:
+        if path.is_dir():
+            labels = np.asarray(open_stack(path, spacing=(1, 1, 1)).data[:, :, :])
+        else:
+            labels = np.squeeze(tiff_values(path))
+    except ValueError as error:
         raise UsageError(f"--labels: cannot read {path}: {error}") from error
     if labels.shape != shape:
         raise UsageError(f"--labels: {path} has shape {labels.shape}, the stack has {shape}")

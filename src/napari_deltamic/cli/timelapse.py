@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from napari_deltamic.cli.errors import INTERRUPTED, SUCCESS, UsageError
 from napari_deltamic.cli.fit import SETTINGS, START, check_start, chosen_settings, chosen_start
-from napari_deltamic.cli.paths import FILE, FOLDER, output_folder
+from napari_deltamic.cli.paths import FILE, FOLDER, STACK, output_folder
 from napari_deltamic.cli.psf_files import BLUR, chosen_psf
 from napari_deltamic.cli.starting_mesh import PointsUnit
 from napari_deltamic.cli.values import Flag, Three, Whole
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def timelapse(
-    movie: Annotated[Path, Parameter(validator=FILE)],
+    movie: Annotated[Path, Parameter(validator=STACK)],
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o", validator=FOLDER)],
@@ -31,7 +31,7 @@ def timelapse(
     points: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
     radius: Annotated[float | None, Parameter(group=START)] = None,
     points_unit: Annotated[PointsUnit, Parameter(group=START)] = "um",
-    labels: Annotated[Path | None, Parameter(group=START, validator=FILE)] = None,
+    labels: Annotated[Path | None, Parameter(group=START, validator=STACK)] = None,
     threshold: Annotated[float | None, Parameter(group=START)] = None,
     auto: Annotated[Flag, Parameter(group=START)] = False,
     membranes: Annotated[Flag, Parameter(group=START)] = False,
@@ -54,7 +54,7 @@ def timelapse(
     Parameters
     ----------
     movie
-        A TIFF, OME-TIFF or ImageJ TIFF file with several time points.
+        A TIFF, OME-TIFF or ImageJ TIFF file or an OME-Zarr folder with several time points.
     output
         The folder to write into; it is made where it does not exist.
     sigma

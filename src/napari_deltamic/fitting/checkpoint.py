@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_deltamic.archives import read_npz
 from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.lbfgs import Memory
 from napari_deltamic.fitting.misfit import Evaluation
@@ -115,8 +116,7 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
         If the file is not a checkpoint, or is one of a fit of other data, optics or settings.
     """
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays: dict[str, Any] = dict(read_npz(path))
         meta = dict(json.loads(str(arrays.pop("meta"))))
         version, of_fit = meta["version"], meta["identity"]
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def load_checkpoint(path: Path, identity: str) -> Progress:
         )
     try:
         return _progress(meta, arrays)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"checkpoint: {path} is damaged ({error!r}); start afresh") from error
 
 

@@ -21,8 +21,7 @@ def checked_start(
     stack: Recording, mesh: TriangleMesh, psf: PSF, settings: FitSettings
 ) -> TriangleMesh:
     """Return the mesh to start from, wound outwards, or raise ValueError saying what is wrong."""
-    if not isinstance(mesh, TriangleMesh):
-        raise TypeError(f"mesh: expected a TriangleMesh, got {type(mesh).__name__}")
+    _check_mesh(mesh)
     if isinstance(stack, FrameStack):
         _check_settings_for_frames(settings)
     trusted = stack.data if stack.mask is None else stack.data[stack.mask]
@@ -37,23 +36,34 @@ def checked_start(
             "Poisson are rough; take less off the data, or choose Gaussian noise",
             stacklevel=4,
         )
-    _check_psf(stack, psf)
-    if len(mesh.faces) == 0:
-        raise ValueError("mesh: it has no faces; seed one first")
+    check_reach(stack, mesh, psf)
     open_regions = mesh.open_regions()
     if len(open_regions):
         raise ValueError(
             f"mesh: the surface of region {open_regions[0]} is not closed and consistently wound; "
             "napari_deltamic.mesh.closed(mesh) fills its holes"
         )
-    _check_place(stack, mesh)
     if (mesh.volumes() < 0).any():
         warnings.warn("mesh: it was inside out and has been turned", stacklevel=4)
         mesh = oriented_outwards(mesh)
     return mesh
 
 
-def psf_of(stack: Recording, psf: PSF | None) -> PSF:
+def check_reach(stack: OnVoxels, mesh: TriangleMesh, psf: PSF) -> None:
+    """Raise ValueError unless a mesh lies where a stack does, and the blur fits in."""
+    _check_mesh(mesh)
+    _check_psf(stack, psf)
+    _check_place(stack, mesh)
+
+
+def _check_mesh(mesh: TriangleMesh) -> None:
+    if not isinstance(mesh, TriangleMesh):
+        raise TypeError(f"mesh: expected a TriangleMesh, got {type(mesh).__name__}")
+    if len(mesh.faces) == 0:
+        raise ValueError("mesh: it has no faces; seed one first")
+
+
+def psf_of(stack: OnVoxels, psf: PSF | None) -> PSF:
     """Return the PSF of a fit, which frames come with, or raise an error saying what is wrong."""
     if isinstance(stack, FrameStack):
         if psf is not None and psf is not stack.psf:

@@ -56,7 +56,7 @@ def needs_voxels(mesh: TriangleMesh, prepared: PreparedFit, stage: Stage) -> boo
     """
     stack, psf = prepared.stack, prepared.psf
     settings = prepared.settings
-    if isinstance(stack, FrameStack) or stack.mask is not None:
+    if isinstance(stack, FrameStack) or stack.mask is not None or prepared.counted is not None:
         return True
     if is_weighted(stage, settings) or settings.fit_attenuation:
         return True
@@ -86,7 +86,7 @@ def leg_problem(progress: Progress, prepared: PreparedFit, stage: Stage) -> Prob
     common = stack, box, psf, stage, settings.fit_background, progress.backend
     if not progress.on_voxels:
         return band_problem(*common)
-    problem = image_problem(*common, settings.fit_attenuation)
+    problem = image_problem(*common, settings.fit_attenuation, prepared.counted)
     return problem.attenuated(progress.brightness.attenuation)
 
 
@@ -116,7 +116,8 @@ def run_leg(
     objective, smooth = yield from _begun(progress, prepared, stage)
     guard = yield from _guard(progress, _FARTHEST / stage.cutoff)
     # With far more data than vertices most of the loss is noise, and gains are a small part.
-    share = min(1.0, _DATA_A_VERTEX * len(progress.mesh.vertices) / objective.problem.size)
+    count = len(progress.mesh.vertices) if objective.free is None else int(objective.free.sum())
+    share = min(1.0, _DATA_A_VERTEX * count / objective.problem.size)
     while True:
         # Of a copy, because whoever leaves off meanwhile goes on from the step before.
         after = replace(progress, memory=replace(progress.memory))
@@ -183,6 +184,11 @@ def _metric(
     return (yield from making_smoother(mesh, reach**2, device, stiffness))
 
 
+def _among(free: torch.Tensor, smooth: Smoother) -> Smoother:
+    """Return the metric of steps of the free vertices alone."""
+    return lambda gradient: smooth(gradient) * free
+
+
 def _guard(progress: Progress, farthest: float) -> Generator[None, None, Guard | None]:
     """Return what keeps steps from leading a surface through itself, if anything shall.
 
@@ -213,13 +219,20 @@ def _begun(
     yield
     width, order = stage.offset_width, stage.roughness_order
     started = progress.leg_mesh
-    prior = roughness(started, width, order, device, in_sight(started, prepared))
+    bound = in_sight(started, prepared)
+    if prepared.held is not None:
+        # Or surfaces that stay would hold on to the lines where they meet those that move.
+        bound &= ~prepared.held
+    prior = roughness(started, width, order, device, bound)
     topology = topology_of(mesh, device)
     yield
     box, spacing = prepared.box, prepared.stack.spacing
     apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
     yield
     objective = Objective(progress, problem, topology, prior, apart)
+    if prepared.held is not None:
+        objective.free = torch.tensor(~prepared.held[:, None], device=device)
+        smooth = _among(objective.free, smooth)
     objective.image_noise = noise_of_image(problem, prepared.stack, stage)
     objective.learns_later = bool(prepared.quantities) and progress.optics is None
     if progress.optics is not None:

@@ -21,6 +21,7 @@ from napari_deltamic.fitting.optics_report import (
     optics_doubts,
     standard_errors,
 )
+from napari_deltamic.fitting.part import part_around
 from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
 from napari_deltamic.fitting.progress import Optics, Progress
 from napari_deltamic.fitting.settings import FitSettings
@@ -28,6 +29,7 @@ from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.state import FitResult, FitState, Intensities
 from napari_deltamic.fitting.verdict import doubts
 from napari_deltamic.imaging.frame_stack import Recording
+from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.kernel_threads import thread_count
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
@@ -49,7 +51,7 @@ _CHECKPOINTS_SHARE = 0.04
 
 
 def fit(
-    stack: Recording,
+    stack: Recording | LazyStack,
     mesh: TriangleMesh,
     psf: PSF | None = None,
     settings: FitSettings | None = None,
@@ -67,6 +69,7 @@ def fit(
     stack
         The image; or compressed frames of a specimen with how they were acquired, of which the mesh
         then explains each pixel. Frames are fitted in one stage, so the mesh must be nearly right.
+        Of a lazy stack only the part around the mesh is read, with room to move and for the blur.
     mesh
         Where to start: one closed surface for each object. Rough is good enough.
     psf
@@ -106,6 +109,8 @@ def fit(
     # A thread that is born while another holds torch to one has one for good, and sums differ.
     psf = psf_of(stack, psf)
     with torch_threads(thread_count()):
+        if isinstance(stack, LazyStack):
+            stack = part_around(stack, mesh, psf)
         prepared, progress = _begun(stack, mesh, psf, settings, first_stage)
         identity = "" if file is None else fingerprint(stack, mesh, psf, settings, first_stage)
         if file is not None and resume and file.exists():
@@ -173,7 +178,7 @@ def _keep(file: Path, progress: Progress, identity: str) -> float:
 
 
 def iter_fit(
-    stack: Recording,
+    stack: Recording | LazyStack,
     mesh: TriangleMesh,
     psf: PSF | None = None,
     settings: FitSettings | None = None,
@@ -183,6 +188,8 @@ def iter_fit(
     Stop whenever you like: the last state holds the best mesh so far.
     """
     settings = FitSettings() if settings is None else settings
+    if isinstance(stack, LazyStack):
+        stack = part_around(stack, mesh, psf_of(stack, psf))
     yield from filter(None, fit_states(*prepare(stack, mesh, psf, settings)))
 
 
@@ -204,7 +211,7 @@ def fit_states(prepared: PreparedFit, progress: Progress) -> Generator[FitState 
         tolerance = settings.tolerance * (1.0 if last else _ROUGHER)
         if learns:
             tolerance = settings.tolerance * _LEARNING_LEGS[progress.leg]
-        steps = _steps(planned, progress, stage, longest, tolerance)
+        steps = leg_steps(planned, progress, stage, longest, tolerance)
         while True:
             done_before = progress.iteration
             try:
@@ -235,7 +242,7 @@ def fit_states(prepared: PreparedFit, progress: Progress) -> Generator[FitState 
     return f"the last stage {progress.reason}"
 
 
-def _steps(
+def leg_steps(
     prepared: PreparedFit, progress: Progress, stage: Stage, longest: int, tolerance: float
 ) -> Generator[None, None, str]:
     """Run a leg; if the GPU's memory is too small and none was insisted on, the CPU goes on."""
@@ -273,18 +280,12 @@ def _begin_leg(
     joining = learns and progress.leg == 1
     if prepared.settings.remesh and not joining:
         mesh = yield from remeshing(mesh, stage.edge_length)
-    progress.mesh = mesh
     if progress.leg == 0:
         progress.stage_starts.append(progress.iteration)
-    progress.on_voxels = needs_voxels(mesh, prepared, stage)
-    progress.here = progress.anchor = None
     if learns and progress.leg:
         raw = prepared.expected if progress.optics is None else progress.optics.now
         progress.optics = Optics(raw, raw, raw, raw)
-    progress.leg_losses, progress.leg_noise = [], progress.noise
-    progress.leg_start, progress.cleared = mesh.vertices, None
-    progress.memory.forget()
-    progress.begun = True
+    progress.begin_leg(mesh, needs_voxels(mesh, prepared, stage))
 
 
 def _state(prepared: PreparedFit, progress: Progress, done: float) -> FitState:
@@ -347,4 +348,5 @@ def result_of(prepared: PreparedFit, progress: Progress, reason: str, stopped: b
         psf=ended,
         optics=optics,
         errors=progress.errors,
+        origin=prepared.origin,
     )

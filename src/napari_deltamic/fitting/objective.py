@@ -35,6 +35,8 @@ class Objective:
     """What the image's own noise adds to the loss for each component of the data."""
     learns_later: bool = False
     """Whether the misfit is mostly that of optics yet to be learned."""
+    free: torch.Tensor | None = None
+    """(V, 1) which vertices may move; None for all."""
 
     def __call__(self, vertices: torch.Tensor) -> Evaluation:
         """Return the misfit and what the priors add, for vertices of (V, 3) in um."""
@@ -45,6 +47,8 @@ class Objective:
         if self.apart is not None:
             shared, slope = self.apart.energy(vertices)
             penalty, gradient = penalty + shared, gradient + slope
+        if self.free is not None:
+            gradient = gradient * self.free
         return misfit._replace(gradient=gradient, penalty=penalty)
 
     @property

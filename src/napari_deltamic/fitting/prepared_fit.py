@@ -26,7 +26,7 @@ from napari_deltamic.optics.quantities import (
     with_raw_values,
 )
 
-# How far an object that the border cuts may grow beyond it, as a fraction of its seed.
+# Of its seed, how far an object that the border cuts may grow beyond it.
 _ROOM = 0.5
 
 
@@ -52,6 +52,10 @@ class PreparedFit(NamedTuple):
     """The mesh as given, moved as the stack is."""
     reach: NDArray[np.float64]
     """Corners of what the box must hold."""
+    counted: NDArray[np.bool_] | None = None
+    """(Z, Y, X) the voxels that are to be explained; None for all that the mask trusts."""
+    held: NDArray[np.bool_] | None = None
+    """(V,) the vertices of the start that stay in place; None for none."""
 
     @property
     def image(self) -> ImageStack:
@@ -97,6 +101,15 @@ class PreparedFit(NamedTuple):
             brightness.attenuation,
         )
 
+    def of_units(self, intensities: Intensities) -> Brightness:
+        """Return linear unknowns in the units of the fit, from those in the image's."""
+        return Brightness(
+            intensities.membrane / self.scale,
+            intensities.interior / self.scale,
+            (intensities.background - self.level) / self.scale,
+            intensities.attenuation,
+        )
+
     def observed(self) -> NDArray[np.float32]:
         """Return the data in their own units: (Z, Y, X), or frames."""
         return self.stack.data * np.float32(self.scale) + np.float32(self.level)
@@ -122,9 +135,24 @@ class PreparedFit(NamedTuple):
 
 
 def prepare(
-    stack: Recording, mesh: TriangleMesh, psf: PSF | None, settings: FitSettings
+    stack: Recording,
+    mesh: TriangleMesh,
+    psf: PSF | None,
+    settings: FitSettings,
+    room: float = _ROOM,
+    size: float | None = None,
 ) -> tuple[PreparedFit, Progress]:
-    """Return a fit that has not begun, or raise ValueError saying what is wrong with its input."""
+    """Return a fit that has not begun, or raise ValueError saying what is wrong with its input.
+
+    Parameters
+    ----------
+    stack, mesh, psf, settings
+        As for :func:`napari_deltamic.fit`.
+    room
+        How far an object that the border cuts may grow beyond it, as a part of the mesh's size.
+    size
+        See :func:`~napari_deltamic.fitting.stages.stages`.
+    """
     psf = psf_of(stack, psf)
     mesh = checked_start(stack, mesh, psf, settings)
     level = _level(stack, settings)
@@ -132,9 +160,9 @@ def prepare(
     at_zero = _scaled(stack, level, scale)
     moved = mesh.with_vertices(mesh.vertices - stack.origin)
     quantities = chosen_quantities(psf, settings.learn)
-    reach = _reach(at_zero, moved)
+    reach = _reach(at_zero, moved, room)
     box = _box(at_zero, psf, reach)
-    plan = stages(at_zero, moved, psf, box, settings)
+    plan = stages(at_zero, moved, psf, box, settings, size)
     # Frames cannot be blurred as if the specimen had been, so there are no coarse stages.
     prepared = PreparedFit(
         at_zero,
@@ -159,16 +187,16 @@ def _box(stack: OnVoxels, psf: PSF, reach: NDArray[np.float64]) -> Shape:
     return padded_shape(stack.shape, stack.spacing, margin, reach)
 
 
-def _reach(stack: OnVoxels, mesh: TriangleMesh) -> NDArray[np.float64]:
+def _reach(stack: OnVoxels, mesh: TriangleMesh, room: float) -> NDArray[np.float64]:
     """Return the corners of what the box must hold: the stack, and the mesh with room to grow."""
     last = stack.spacing * (np.array(stack.shape) - 1)
     lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    room = _ROOM * (upper - lower)
+    growth = room * (upper - lower)
     inside = (lower >= 0) & (upper <= last)
     return np.stack(
         [
-            np.where(inside, 0.0, np.minimum(lower - room, 0.0)),
-            np.where(inside, last, np.maximum(upper + room, last)),
+            np.where(inside, 0.0, np.minimum(lower - growth, 0.0)),
+            np.where(inside, last, np.maximum(upper + growth, last)),
         ]
     )
 

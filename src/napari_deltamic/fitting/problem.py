@@ -138,12 +138,15 @@ def image_problem(
     fit_background: bool,
     backend: str,
     learn_attenuation: bool = False,
+    counted: NDArray[np.bool_] | None = None,
 ) -> Problem:
-    """Return the problem on the voxels, where the stack's mask trusts them."""
+    """Return the problem on the voxels that the stack's mask trusts and that are counted."""
     transform = _transform(stack, box, stage, backend)
     blur, otf = _filters(transform, stage, psf)
     trusted = np.ones(stack.shape, np.float32) if stack.mask is None else stack.mask
     data, trust = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
+    if counted is not None:
+        trust, trusted = trust * counted, trusted * counted
     # Blur leaves as many independent voxels as the band has modes.
     kept = np.minimum((2 * np.array(stage.band) + 1) / box, 1.0).prod() if stage.blur else 1.0
     size = float(trusted.sum() * kept)

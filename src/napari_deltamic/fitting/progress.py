@@ -100,6 +100,15 @@ class Progress:
         """The mesh that the leg began with."""
         return self.mesh if self.leg_start is None else self.mesh.with_vertices(self.leg_start)
 
+    def begin_leg(self, mesh: TriangleMesh, on_voxels: bool) -> None:
+        """Go on with other faces."""
+        self.mesh, self.on_voxels = mesh, on_voxels
+        self.here = self.anchor = None
+        self.leg_losses, self.leg_noise = [], self.noise
+        self.leg_start, self.cleared = mesh.vertices, None
+        self.memory.forget()
+        self.begun = True
+
     def to(self, device: torch.device) -> None:
         """Move what a leg computes with to a device."""
         self.memory = self.memory.on(device)

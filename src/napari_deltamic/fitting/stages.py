@@ -61,6 +61,7 @@ def stages(
     psf: PSF,
     box: tuple[int, int, int],
     settings: FitSettings,
+    size: float | None = None,
 ) -> list[Stage]:
     """Return the stages of a fit, coarse to fine.
 
@@ -70,6 +71,8 @@ def stages(
         Those of the fit.
     box
         Voxels of the periodic box around the stack.
+    size
+        How large an object may be, in um; by default what stack and mesh say.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def stages(
         If the edge length asked for is too long for the objects, or so short that there would be
         too many faces.
     """
-    size = _object_size(stack, mesh)
+    size = object_size(stack, mesh) if size is None else size
     if settings.edge_length is not None and settings.remesh:
         _check_edge_length(settings.edge_length, size, mesh)
     lengths = stack.spacing * box
@@ -149,7 +152,7 @@ def _check_edge_length(edge_length: float, size: float, mesh: TriangleMesh) -> N
     checked_lengths(mesh, edge_length)
 
 
-def _object_size(stack: OnVoxels, mesh: TriangleMesh) -> float:
+def object_size(stack: OnVoxels, mesh: TriangleMesh) -> float:
     """Return how large an object may be, in um: its share of the stack, or its seed if larger."""
     share = float(np.min(stack.spacing * stack.shape)) / len(mesh.regions) ** (1 / 3)
     return float(max(0.6 * share, np.median(_extents(mesh))))

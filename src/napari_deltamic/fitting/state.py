@@ -113,7 +113,8 @@ class FitResult:
     mesh
         The fitted mesh.
     image
-        (Z, Y, X) float32, its rendering on the stack's voxels, background included.
+        (Z, Y, X) float32, its rendering on the stack's voxels, background included; of a lazy
+        stack, on those of the part that was read.
     loss_history
         Loss of every iteration; it may rise where a stage begins, because the band grows.
     stage_starts
@@ -133,6 +134,8 @@ class FitResult:
     errors
         Standard errors of the shape and of the brightness, if the settings ask for them and the fit
         was not stopped before they were known.
+    origin
+        (3,) where the centre of the image's voxel (0, 0, 0) lies, in um.
     """
 
     mesh: TriangleMesh
@@ -146,3 +149,4 @@ class FitResult:
     psf: PSF
     optics: list[LearnedQuantity] = field(default_factory=list)
     errors: ShapeErrors | None = None
+    origin: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))

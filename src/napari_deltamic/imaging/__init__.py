@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_deltamic.imaging.noise import gaussian_noise as gaussian_noise
     from napari_deltamic.imaging.noise import poisson_noise as poisson_noise
     from napari_deltamic.imaging.reading import StackInfo as StackInfo
+    from napari_deltamic.imaging.reading import open_stack as open_stack
     from napari_deltamic.imaging.reading import read_stack as read_stack
     from napari_deltamic.imaging.reading import stack_info as stack_info
     from napari_deltamic.imaging.reading import write_stack as write_stack
@@ -67,6 +68,7 @@ _MODULE_OF = {
     "gaussian_noise": "noise",
     "poisson_noise": "noise",
     "StackInfo": "reading",
+    "open_stack": "reading",
     "read_stack": "reading",
     "stack_info": "reading",
     "write_stack": "reading",

@@ -1,4 +1,4 @@
-"""The voxel size that a TIFF file states, in um, from OME or ImageJ metadata."""
+"""Voxel sizes in um, and what TIFF files state of theirs in OME or ImageJ metadata."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from xml.etree import ElementTree
 
 MICROMETRES = {
     "å": 1e-4,
+    "angstrom": 1e-4,
     "pm": 1e-6,
+    "picometer": 1e-6,
+    "picometre": 1e-6,
     "nm": 1e-3,
     "nanometer": 1e-3,
     "nanometre": 1e-3,

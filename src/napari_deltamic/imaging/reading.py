@@ -1,14 +1,10 @@
-"""Stacks from and to TIFF files."""
+"""Stacks from TIFF files and OME-Zarr folders, and to TIFF files."""
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,31 +12,33 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_deltamic.imaging.metadata import VoxelSize, voxel_size
+from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.imaging.stack import ImageStack
+from napari_deltamic.imaging.stored_image import StoredImage
+from napari_deltamic.imaging.tiff_reading import stored_tiff
 from napari_deltamic.spacing import checked_spacing
-
-_SPACING_HELP = "pass the voxel size in um as spacing=(z, y, x)"
 
 
 @dataclass(frozen=True)
 class StackInfo:
-    """What a TIFF file holds, without its voxels.
+    """What a TIFF file or an OME-Zarr folder holds, without its voxels.
 
     Attributes
     ----------
     path
-        The file.
+        The file or folder.
     shape, axes
         Shape of the image and one letter an axis, such as "TCZYX"; axes of length 1 are left out.
     dtype
         Type of the stored values.
     spacing
-        (z, y, x) voxel size in um, or None where the file does not state all three.
+        (z, y, x) voxel size in um, or None where not all three are stated.
     spacing_note
-        What the file says about its voxel size.
+        What is said about the voxel size.
     channels, frames
-        How many there are; 1 where the file has no such axis.
+        How many there are; 1 where there is no such axis.
+    chunks
+        Shape of the pieces that a zarr folder is read in; None for a TIFF file.
     """
 
     path: Path
@@ -51,34 +49,76 @@ class StackInfo:
     spacing_note: str
     channels: int
     frames: int
+    chunks: tuple[int, ...] | None = None
 
 
 def stack_info(path: str | os.PathLike[str]) -> StackInfo:
-    """Describe a TIFF file from its metadata alone.
+    """Describe a TIFF file or an OME-Zarr folder from its metadata alone.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file or folder.
     ValueError
-        If it is not a readable TIFF file.
+        If it is not readable as one.
+    ImportError
+        If it is a zarr folder and the package zarr is not installed.
     """
-    with _opened(path) as (file, tif):
-        series = tif.series[0]
-        axes = _named_axes(series.axes, series.shape)
-        kept = [(axis, size) for axis, size in zip(axes, series.shape, strict=True) if size > 1]
-        size_of = dict(kept)
-        size = voxel_size(tif)
-        return StackInfo(
-            path=file,
-            shape=tuple(size for _, size in kept),
-            axes="".join(axis for axis, _ in kept),
-            dtype=str(series.dtype),
-            spacing=size.complete,
-            spacing_note=size.found,
-            channels=size_of.get("C", 1),
-            frames=size_of.get("T", 1),
-        )
+    image = _stored(path)
+    shape = image.data.shape
+    kept = [n for n, size in enumerate(shape) if size > 1]
+    size_of = dict(zip(image.axes, shape, strict=True))
+    return StackInfo(
+        path=image.path,
+        shape=tuple(shape[n] for n in kept),
+        axes="".join(image.axes[n] for n in kept),
+        dtype=str(image.data.dtype),
+        spacing=image.size.complete,
+        spacing_note=image.size.found,
+        channels=size_of.get("C", 1),
+        frames=size_of.get("T", 1),
+        chunks=None if image.chunks is None else tuple(image.chunks[n] for n in kept),
+    )
+
+
+def open_stack(
+    path: str | os.PathLike[str],
+    spacing: ArrayLike | None = None,
+    channel: int | None = None,
+    frame: int | None = None,
+) -> LazyStack:
+    """Open one channel of one frame of a TIFF file or an OME-Zarr folder, and read nothing yet.
+
+    Of a zarr folder the chunks are read that a part meets; of a TIFF file the part itself where it
+    is not compressed, otherwise the planes that the part meets.
+
+    Parameters
+    ----------
+    path
+        A TIFF, OME-TIFF or ImageJ TIFF file, of which the first image counts; or the folder of an
+        OME-Zarr image, which is opened in full resolution, or of a zarr array.
+    spacing
+        (z, y, x) voxel size in um. Without it the image's own metadata count.
+    channel, frame
+        Which one to open, from 0; needed only where there are several.
+
+    Returns
+    -------
+    LazyStack
+        Where an OME-Zarr image says it lies, as many voxels from 0 if the spacing is given; that
+        of a TIFF file begins at 0.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ValueError
+        If it is not readable, not a 3D stack of grey values, states no voxel size in um, or if a
+        channel or frame must be chosen or does not exist.
+    ImportError
+        If it is a zarr folder and the package zarr is not installed.
+    """
+    return _stored(path).stack(spacing, channel, frame)
 
 
 def read_stack(
@@ -87,41 +127,31 @@ def read_stack(
     channel: int | None = None,
     frame: int | None = None,
 ) -> ImageStack:
-    """Read one channel of one frame of a TIFF file.
+    """Read one channel of one frame of a TIFF file or an OME-Zarr folder.
 
     Parameters
     ----------
-    path
-        A TIFF, OME-TIFF or ImageJ TIFF file; of several images in it the first is read.
-    spacing
-        (z, y, x) voxel size in um. Without it the file's own OME or ImageJ metadata count.
-    channel, frame
-        Which one to read, from 0; needed only where the file has several.
+    path, spacing, channel, frame
+        See :func:`open_stack`.
 
     Returns
     -------
     ImageStack
-        (Z, Y, X) float32, voxel (0, 0, 0) at the origin.
+        (Z, Y, X) float32; voxel (0, 0, 0) lies at the origin, or where an OME-Zarr image says.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a readable TIFF file, not a 3D stack of grey values, holds NaN or infinity,
-        states no voxel size in um, or if a channel or frame must be chosen or does not exist.
+    FileNotFoundError, ValueError, ImportError
+        As :func:`open_stack`; ValueError also if the stack holds NaN or infinity.
+    MemoryError
+        If there is not enough for all of it.
     """
-    given = None if spacing is None else checked_spacing(spacing)
-    with _opened(path) as (file, tif):
-        series = tif.series[0]
-        axes = _named_axes(series.axes, series.shape)
-        choice = _choice(file, axes, series.shape, channel, frame)
-        voxels = _spacing_of_file(file, voxel_size(tif)) if given is None else given
-        data = _read_plane_by_plane(series, axes, choice)
+    stack = open_stack(path, spacing, channel, frame)
+    data = stack.data[:, :, :]
     try:
-        return ImageStack(data, voxels)
+        return ImageStack(data, stack.spacing, stack.origin)
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+        raise ValueError(f"{path}: {error}") from None
 
 
 def write_stack(path: str | os.PathLike[str], data: ArrayLike, spacing: ArrayLike) -> None:
@@ -163,155 +193,20 @@ def write_stack(path: str | os.PathLike[str], data: ArrayLike, spacing: ArrayLik
         part.unlink(missing_ok=True)
 
 
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
-    """Open a TIFF file; whatever goes wrong while reading it becomes an error that names it."""
-    import tifffile
-
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"path: there is no file {file}")
-    try:
-        with tifffile.TiffFile(file) as tif:
-            if not tif.series:
-                raise ValueError("it holds no image")
-            if _ends_early(file, tif):
-                raise ValueError("it is cut short, some of its planes are missing")
-            yield file, tif
-    except _RefusedError as error:
-        raise ValueError(str(error)) from None
-    except KeyError as error:
-        # tifffile reports a compression it cannot decode alone as KeyError.
+def _stored(path: str | os.PathLike[str]) -> StoredImage:
+    # Two letters at least, because a drive has one.
+    if re.match(r"[A-Za-z]\w+:/", os.fspath(path)):
         raise ValueError(
-            f"path: {file} cannot be decoded ({error.args[0]}); save it uncompressed "
-            "or with zlib (deflate)"
-        ) from error
-    except (
-        ArithmeticError,
-        IndexError,
-        OSError,
-        RuntimeError,  # what imagecodecs raises
-        TypeError,
-        ValueError,
-        struct.error,
-        zlib.error,
-    ) as error:
-        raise ValueError(f"path: {file} is not a readable TIFF file: {error}") from error
-
-
-def _ends_early(file: Path, tif: Any) -> bool:
-    """Whether the chain of pages leads out of the file; tifffile would read what is left of it."""
-    form = tif.tiff
-    size = file.stat().st_size
-    seen = set()
-    with file.open("rb") as stream:
-        stream.seek(8 if form.offsetsize == 8 else 4)
-        while chunk := stream.read(form.offsetsize):
-            if len(chunk) < form.offsetsize:
-                return True
-            (offset,) = struct.unpack(form.offsetformat, chunk)
-            if offset == 0 or offset in seen:
-                return False
-            seen.add(offset)
-            if offset + form.tagnosize > size:
-                return True
-            stream.seek(offset)
-            (tags,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
-            stream.seek(offset + form.tagnosize + tags * form.tagsize)
-    return True
-
-
-class _RefusedError(Exception):
-    """The file is sound, but not what was asked for; carries the whole message."""
-
-
-def _named_axes(axes: str, shape: tuple[int, ...]) -> str:
-    """Return the axes with a single unnamed axis beside y and x taken as z."""
-    unnamed = [k for k, axis in enumerate(axes) if axis in "QI" and shape[k] > 1]
-    has_z = any(axis == "Z" and size > 1 for axis, size in zip(axes, shape, strict=True))
-    if len(unnamed) != 1 or has_z:
-        return axes
-    return axes[: unnamed[0]] + "Z" + axes[unnamed[0] + 1 :]
-
-
-def _choice(
-    file: Path, axes: str, shape: tuple[int, ...], channel: int | None, frame: int | None
-) -> dict[str, int]:
-    """Return the index to take along every axis that is not z, y or x."""
-    size_of = {axis: size for axis, size in zip(axes, shape, strict=True) if size > 1}
-    layout = f"axes {axes} of shape {tuple(shape)}"
-    if "S" in size_of:
-        raise _RefusedError(
-            f"path: {file} is a colour (RGB) image, {layout}; split its channels and save the one "
-            "to fit as grey values"
+            f"path: {path} is an address; only files and folders of this machine are read, so "
+            "download or mount it first"
         )
-    if "Z" not in size_of and len(size_of) == 3 and size_of.keys() & set("TC"):
-        name = "frames" if "T" in size_of else "channels"
-        raise _RefusedError(
-            f"path: {file} has no z axis, only {name} ({layout}); if they are the planes of a "
-            f"stack, exchange slices and {name} in ImageJ (Image > Properties) and save again"
-        )
-    if not {"Z", "Y", "X"} <= size_of.keys() and not set("QI") & size_of.keys():
-        raise _RefusedError(
-            f"path: {file} is not a 3D stack: {layout}; a stack (Z, Y, X) is needed"
-        )
-    unknown = sorted(size_of.keys() - set("TCZYX"))
-    if unknown or len(size_of) != sum(size > 1 for size in shape):
-        raise _RefusedError(
-            f"path: {file} has {layout}, which cannot be told apart; save it with named axes, as "
-            "OME-TIFF or from ImageJ"
-        )
-    wanted = (("C", "channel", channel), ("T", "frame", frame))
-    return {
-        axis: _checked_index(file, name, size_of.get(axis, 1), index)
-        for axis, name, index in wanted
-    }
+    file = Path(path)
+    if file.is_dir():
+        # Not needed otherwise, and slow to load.
+        from napari_deltamic.imaging.zarr_reading import stored_zarr
 
-
-def _checked_index(file: Path, name: str, count: int, index: int | None) -> int:
-    if index is None:
-        if count > 1:
-            raise _RefusedError(
-                f"{name}: {file} has {count} {name}s; choose one with {name}=0 to {count - 1}"
-            )
-        return 0
-    if not 0 <= index < count:
-        raise _RefusedError(f"{name}: {file} has {name}s 0 to {count - 1}, got {index}")
-    return index
-
-
-def _spacing_of_file(file: Path, size: VoxelSize) -> tuple[float, float, float]:
-    if size.complete is None:
-        stated = [length for length in size.spacing if length is not None]
-        what = (
-            "states a voxel size that is not positive"
-            if len(stated) == 3
-            else "does not state the voxel size in units of length along all three axes"
-        )
-        raise _RefusedError(f"spacing: {file} {what} (found: {size.found}); {_SPACING_HELP}")
-    return size.complete
-
-
-def _read_plane_by_plane(series: Any, axes: str, choice: dict[str, int]) -> NDArray[np.float32]:
-    """Read only the pages of the chosen channel and frame, where each page is one plane."""
-    shape = series.shape
-    index = tuple(choice.get(axis, slice(None) if axis in "ZYX" else 0) for axis in axes)
-    in_pages = prod(shape[:-2])
-    pages: list[Any] = [None]
-    if axes.endswith("YX") and len(series.pages) == in_pages:
-        numbers = np.arange(in_pages).reshape(shape[:-2])[index[:-2]]
-        pages = [series.pages[int(number)] for number in np.ravel(numbers)]
-    if None in pages:
-        data = series.asarray()[index]
-        order = "".join(axis for axis in axes if axis in "ZYX")
-    else:
-        data = np.stack([page.asarray().reshape(shape[-2:]) for page in pages])
-        order = "ZYX"
-    if np.iscomplexobj(data):
-        raise _RefusedError(
-            "path: the image holds complex numbers; save its real part or magnitude"
-        )
-    return np.asarray(np.transpose(data, [order.index(axis) for axis in "ZYX"]), dtype=np.float32)
+        return stored_zarr(file)
+    return stored_tiff(file)
 
 
 def _storable(array: NDArray[Any]) -> NDArray[Any]:

@@ -6,20 +6,14 @@ from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_deltamic.plugin.spatial import Placement, Region, StackSource, whole
+from napari_deltamic.imaging.region import region_around
+from napari_deltamic.plugin.spatial import Placement, StackSource
 
 if TYPE_CHECKING:
     from napari_deltamic.imaging import ImageStack
     from napari_deltamic.mesh import TriangleMesh
     from napari_deltamic.optics import PSF
 
-_ROOM = 1.0
-"""How far the surface may move, as a part of the largest region's size."""
-_LEAST_ROOM = 12
-"""Voxels on each side that are kept in any case: they tell the background."""
 _WORTH = 0.5
 """A part larger than this of the stack is not worth a cut."""
 
@@ -74,41 +68,8 @@ class FitRegion:
         """Cut a large stack down, and return what is left."""
         source = self._part
         if prod(source.shape) > self._whole_up_to:
-            region = region_around(self._mesh, source.placement, source.shape, self.psf().extent())
+            place, extent = source.placement, self.psf().extent()
+            region = region_around(self._mesh, source.shape, place.spacing, place.origin, extent)
             if prod(part.stop - part.start for part in region) <= _WORTH * prod(source.shape):
                 self._part = source.cropped(region)
         return self._part.load()
-
-
-def region_around(
-    mesh: TriangleMesh,
-    placement: Placement,
-    shape: tuple[int, int, int],
-    extent: NDArray[np.float64],
-) -> Region:
-    """Return the part of a stack around a mesh, with room to move and for its blur.
-
-    Parameters
-    ----------
-    mesh
-        In um, of one vertex at least.
-    placement, shape
-        The stack's; the mesh meets it.
-    extent
-        (3,) how far the PSF carries light, in um.
-    """
-    if not len(mesh.faces):
-        # Left to the fit to refuse.
-        return whole(shape)
-    sizes = [
-        np.ptp(mesh.vertices[mesh.faces[(mesh.labels == region).any(axis=1)].ravel()], axis=0)
-        for region in mesh.regions
-    ]
-    spacing = placement.spacing
-    margin = np.maximum(_ROOM * np.max(sizes, axis=0) + extent, _LEAST_ROOM * spacing)
-    corners = np.stack([mesh.vertices.min(axis=0) - margin, mesh.vertices.max(axis=0) + margin])
-    first, last = (corners - placement.origin) / spacing
-    starts = np.clip(np.floor(first).astype(int), 0, np.array(shape) - 2)
-    stops = np.clip(np.ceil(last).astype(int) + 1, starts + 2, shape)
-    z, y, x = (slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
-    return z, y, x

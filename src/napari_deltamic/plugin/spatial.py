@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.imaging.region import Region, whole
+
 if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_deltamic.imaging import ImageStack
-
-Region = tuple[slice, slice, slice]
-"""First voxels, and those after the last, along z, y and x."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,12 +172,6 @@ class StackSource:
         moved = replace(place, origin=place.origin + place.spacing * first)
         kept = _within(self.region or whole(self.shape), region)
         return replace(self, placement=moved, region=kept)
-
-
-def whole(shape: tuple[int, int, int]) -> Region:
-    """Return the region that is all of a stack."""
-    z, y, x = (slice(0, size) for size in shape)
-    return z, y, x
 
 
 def _within(outer: Region, inner: Region) -> Region:

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from napari_deltamic.fitting import loop
 from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
-from napari_deltamic.fitting.densities import Brightness
 from napari_deltamic.fitting.optics_report import optics_doubts
-from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
+from napari_deltamic.fitting.prepared_fit import prepare
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.state import FitResult, FitState, Intensities
 from napari_deltamic.fitting.verdict import doubting
@@ -72,7 +71,7 @@ def frame_fit(
         if resume and checkpoint.exists():
             progress = load_checkpoint(checkpoint, identity)
     if known is not None and progress.iteration == 0 and not progress.begun:
-        progress.brightness = _in_units_of(prepared, known.intensities)
+        progress.brightness = prepared.of_units(known.intensities)
         progress.noise = known.noise
     states = loop.fit_states(prepared, progress)
     saved = time.monotonic()
@@ -103,12 +102,3 @@ def frame_fit(
             save_checkpoint(checkpoint, progress, identity)
         release_memory()
 
-
-def _in_units_of(prepared: PreparedFit, intensities: Intensities) -> Brightness:
-    """Return what is known of the brightness in the units of a fit."""
-    return Brightness(
-        intensities.membrane / prepared.scale,
-        intensities.interior / prepared.scale,
-        (intensities.background - prepared.level) / prepared.scale,
-        intensities.attenuation,
-    )

@@ -21,12 +21,14 @@ class Movie(Sequence[ImageStack]):
     Parameters
     ----------
     source
-        A TIFF, OME-TIFF or ImageJ TIFF file, or a (T, Z, Y, X) array; only one frame at a time is
-        read of arrays that read their parts on demand, such as Dask's, Zarr's or memory maps.
+        A TIFF, OME-TIFF or ImageJ TIFF file, an OME-Zarr folder, or a (T, Z, Y, X) array; only one
+        frame at a time is read of files and of arrays that read their parts on demand, such as
+        Dask's, Zarr's or memory maps.
     spacing
         (3,) voxel size in um, (z, y, x); by default as the file says.
     origin
-        (3,) centre of voxel (0, 0, 0) in um.
+        (3,) centre of voxel (0, 0, 0) in um; by default as an OME-Zarr folder says, and 0 for
+        others.
     channel
         Which one to read of a file with several, from 0.
     start, stop
@@ -45,7 +47,7 @@ class Movie(Sequence[ImageStack]):
         self,
         source: str | os.PathLike[str] | ArrayLike,
         spacing: ArrayLike | None = None,
-        origin: ArrayLike = (0.0, 0.0, 0.0),
+        origin: ArrayLike | None = None,
         channel: int | None = None,
         start: int = 0,
         stop: int | None = None,
@@ -96,9 +98,11 @@ class Movie(Sequence[ImageStack]):
         if self._file is not None:
             chosen = number if self._in_file > 1 else None
             stack = read_stack(self._file, self.spacing, self._channel, chosen)
-            return ImageStack(stack.data, stack.spacing, self._origin)
+            place = stack.origin if self._origin is None else self._origin
+            return ImageStack(stack.data, stack.spacing, place)
         assert self.spacing is not None
-        return ImageStack(np.asarray(self._array[number]), self.spacing, self._origin)
+        place = (0.0, 0.0, 0.0) if self._origin is None else self._origin
+        return ImageStack(np.asarray(self._array[number]), self.spacing, place)
 
 
 def _checked_range(start: int, stop: int | None, count: int) -> tuple[int, int]:

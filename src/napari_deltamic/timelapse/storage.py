@@ -172,7 +172,8 @@ class MovieFolder:
                 **{name: facts[name] for name in _PLAIN},
             )
             return result, str(facts["data"])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        # Numbers, texts and lists where others are expected fail in many ways.
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"folder: {file} is damaged ({error!r}); start afresh") from error
 
     def learned_psf(self) -> PSF | None:
@@ -193,7 +194,8 @@ def _numbers(values: Any) -> NDArray[np.float64]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    # Nesting without end has an error of its own.
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"folder: {file} cannot be read ({error}); start afresh") from error
     if not isinstance(content, dict):
         raise ValueError(f"folder: {file} is damaged; start afresh")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_deltamic.archives import read_npz
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -39,11 +40,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         If the file is missing, damaged, or none of that kind.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
-                raise ValueError("it is compressed, which no file of a session is")
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        if path.is_symlink():
+            raise ValueError("it is a link, which could lead out of the session")
+        return dict(read_npz(path))
     # A damaged archive fails in a dozen ways, from zipfile's to the tokenizer's of array headers.
     except Exception as error:
         raise ValueError(f"{path.name} cannot be read ({error})") from error

@@ -24,6 +24,8 @@ ENVIRONMENT = "NAPARI_DELTAMIC_AUTOSAVE"
 """Names another folder for them; "off" keeps none."""
 RUNNING = "running.json"
 MOST_ENDED, MOST_DAYS, MOST_BYTES = 5, 7, 4 << 30
+# Of a file that is missing, cut, nested without end, or holds numbers that no process has.
+_DAMAGED = (OSError, ValueError, KeyError, RecursionError, OverflowError)
 
 
 class Interrupted(NamedTuple):
@@ -120,7 +122,7 @@ def claim(folder: Path) -> bool:
             return False
         mark_running(folder, str(facts["image"]))
         taken.unlink()
-    except (OSError, ValueError, KeyError):
+    except _DAMAGED:
         return False
     return True
 
@@ -130,7 +132,7 @@ def is_taken(folder: Path) -> bool:
     try:
         facts = _running_facts(folder)
         return facts["pid"] != os.getpid() and _is_alive(facts)
-    except (OSError, ValueError, KeyError):
+    except _DAMAGED:
         return False
 
 
@@ -148,7 +150,7 @@ def interrupted(root: Path) -> list[Interrupted]:
                 when = checkpoint.stat().st_mtime
                 iteration = checkpoint_facts(checkpoint).iteration
             found.append(Interrupted(folder, str(facts["image"]), when, iteration))
-        except (OSError, ValueError, KeyError):
+        except _DAMAGED:
             # Ended, or damaged beyond what can be gone on with.
             continue
     return sorted(found, key=lambda one: -one.when)
@@ -164,7 +166,7 @@ def prune(root: Path) -> None:
         try:
             is_running = _is_alive(_running_facts(folder))
             has_ended = False
-        except (OSError, ValueError, KeyError):
+        except _DAMAGED:
             is_running, has_ended = False, True
         if is_running:
             continue

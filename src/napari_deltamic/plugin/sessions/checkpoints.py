@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+from napari_deltamic.archives import read_npz
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -29,8 +29,7 @@ def checkpoint_facts(path: Path) -> CheckpointFacts:
         If the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            meta = json.loads(str(archive["meta"]))
+        meta = json.loads(str(read_npz(path, {"meta"})["meta"]))
         losses = [float(loss) for loss in meta["loss_history"]]
         return CheckpointFacts(int(meta["iteration"]), losses, list(map(int, meta["stage_starts"])))
     # A damaged archive fails in a dozen ways, from zlib's to the tokenizer's of array headers.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_deltamic.imaging.region import whole
 from napari_deltamic.plugin.fit_input import FitInput
 from napari_deltamic.plugin.mesh_layers import METADATA_KEY
 from napari_deltamic.plugin.region_colours import region_colormap
@@ -22,7 +23,7 @@ from napari_deltamic.plugin.sessions.saved import (
     SavedLayer,
     SavedSession,
 )
-from napari_deltamic.plugin.spatial import StackSource, placement_of, whole
+from napari_deltamic.plugin.spatial import StackSource, placement_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -95,7 +95,7 @@ def result_parts(result: FitResult) -> tuple[dict[str, Any], Arrays]:
         "optics": [_finite(one._asdict()) for one in result.optics],
     }
     losses = np.asarray(result.loss_history, dtype=np.float64)
-    arrays: Arrays = {"image": result.image, "losses": losses}
+    arrays: Arrays = {"image": result.image, "losses": losses, "origin": result.origin}
     arrays |= under("mesh", mesh_arrays(result.mesh)) | under("psf", psf_arrays)
     arrays |= under("intensities", _brightness_arrays(result.intensities))
     if result.errors is not None:
@@ -132,6 +132,8 @@ def result_of(facts: Mapping[str, Any], arrays: Arrays) -> FitResult:
             for one in facts["optics"]
         ],
         errors=errors,
+        # Sessions of before have none.
+        origin=arrays.get("origin", np.zeros(3)),
     )
 
 

@@ -1,0 +1,131 @@
+"""One leg of the fit of one block: its cells move, their neighbours are only rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.fitting.loop import leg_steps
+from napari_deltamic.fitting.prepared_fit import prepare
+from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.fitting.state import Intensities
+from napari_deltamic.imaging.lazy_stack import LazyStack
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.optics import PSF
+from napari_deltamic.tissue.light import Light
+from napari_deltamic.tissue.piece import Piece, piece_of
+from napari_deltamic.tissue.window import window_of
+
+# Cells that the stack's border cuts start near their place; neighbours beyond it do not move.
+_ROOM = 0.05
+# Of the PSF's extent: what lies farther hardly shines here.
+_REACH = 0.5
+
+
+class Task(NamedTuple):
+    """What is asked of every leg of a tissue's fit."""
+
+    stack: LazyStack
+    psf: PSF
+    settings: FitSettings
+    size: float
+    """How large a cell may be, in um: what the stages depend on."""
+
+
+class Leg(NamedTuple):
+    """Where in the fit a leg is."""
+
+    stage: int
+    number: int
+    longest: int
+    """Iterations after which it ends in any case."""
+    tolerance: float
+    """See :func:`~napari_deltamic.fitting.leg.run_leg`."""
+
+
+class Outcome(NamedTuple):
+    """What a leg has come to, whenever it is asked."""
+
+    piece: Piece
+    positions: NDArray[np.float64]
+    """(N, 3) where the vertices that are not held are now, in um."""
+    intensities: Intensities
+    loss: float
+    noise: float
+    iterations: int
+
+
+def reach_of(psf: PSF) -> NDArray[np.float64]:
+    """Return (3,) how far in um light counts, beyond a block's cells and from its neighbours."""
+    return np.asarray(_REACH * psf.extent())
+
+
+def block_leg(
+    task: Task,
+    leg: Leg,
+    mesh: TriangleMesh,
+    own: NDArray[np.int64],
+    light: Light,
+    background: float | None,
+    noise: float,
+) -> Generator[Outcome | None, None, str]:
+    """Move a block's cells step by step.
+
+    Yields what has been found after each step, and None in between; returns why the leg ended.
+
+    Parameters
+    ----------
+    task, leg
+        What to do.
+    mesh
+        The tissue, with faces for this leg.
+    own
+        The block's regions.
+    light
+        What is known of the tissue's brightness.
+    background
+        The block's, if it is known.
+    noise
+        What one component of the block's data added to the loss at its last leg; 0 if unknown.
+    """
+    reach = reach_of(task.psf)
+    # What shines on voxels that count, from both sides of a membrane.
+    piece = piece_of(mesh, own, 2.0 * reach)
+    yield None
+    part, counted = window_of(task.stack, piece, reach)
+    yield None
+    prepared, progress = prepare(
+        part, piece.mesh, task.psf, task.settings, room=_ROOM, size=task.size
+    )
+    prepared = prepared._replace(counted=counted, held=piece.held)
+    yield None
+    around = float(np.median(part.data)) if background is None else background
+    known = light.of(piece.mesh, task.settings.label, around, prepared.scale)
+    progress.brightness = prepared.of_units(known)
+    progress.stage, progress.leg, progress.noise = leg.stage, leg.number, noise
+    progress.begin_leg(prepared.start, on_voxels=True)
+    steps = leg_steps(prepared, progress, prepared.plan[leg.stage], leg.longest, leg.tolerance)
+    moving, done = ~piece.held, 0
+
+    def outcome() -> Outcome:
+        return Outcome(
+            piece,
+            progress.mesh.vertices[moving] + prepared.origin,
+            prepared.in_units(progress.brightness),
+            progress.loss_history[-1] if progress.loss_history else np.nan,
+            progress.noise,
+            progress.iteration,
+        )
+
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            # Brightness is solved for once more at the very end.
+            yield outcome()
+            return str(end.value)
+        yield outcome() if progress.iteration > done else None
+        done = progress.iteration

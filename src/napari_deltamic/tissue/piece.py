@@ -1,0 +1,76 @@
+"""The part of a tissue's mesh that a block needs: its cells, and those that shine into it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.mesh import TriangleMesh
+
+
+class Piece(NamedTuple):
+    """A block's cells and their neighbours, as a mesh of closed regions."""
+
+    mesh: TriangleMesh
+    """Regions keep their numbers; what lies beyond the neighbours counts as outside."""
+    own: NDArray[np.int64]
+    """The block's regions."""
+    vertices: NDArray[np.int64]
+    """(V,) number of each vertex in the tissue's mesh."""
+    held: NDArray[np.bool_]
+    """(V,) which vertices belong to the neighbours alone, and stay."""
+
+    @property
+    def corners(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The smallest and the largest coordinates of the block's own cells, in um."""
+        moving = self.mesh.vertices[~self.held]
+        return moving.min(axis=0), moving.max(axis=0)
+
+
+def piece_of(mesh: TriangleMesh, own: NDArray[np.int64], reach: NDArray[np.float64]) -> Piece:
+    """Return the piece of a block.
+
+    Parameters
+    ----------
+    mesh
+        The tissue.
+    own
+        The block's regions.
+    reach
+        (3,) in um: regions that come as near to the block's along z, y and x are its neighbours.
+    """
+    size = int(mesh.labels.max()) + 1
+    is_own = np.zeros(size, bool)
+    is_own[own] = True
+    moving = np.unique(mesh.faces[is_own[mesh.labels].any(axis=1)])
+    is_kept = is_own | _near(mesh, moving, reach, size)
+    is_kept[0] = False
+    faces = mesh.faces[is_kept[mesh.labels].any(axis=1)]
+    labels = mesh.labels[is_kept[mesh.labels].any(axis=1)]
+    vertices, compact = np.unique(faces, return_inverse=True)
+    part = TriangleMesh(
+        mesh.vertices[vertices], compact.reshape(-1, 3), np.where(is_kept[labels], labels, 0)
+    )
+    return Piece(part, own, vertices, ~np.isin(vertices, moving, assume_unique=True))
+
+
+def _near(
+    mesh: TriangleMesh, moving: NDArray[np.int64], reach: NDArray[np.float64], size: int
+) -> NDArray[np.bool_]:
+    """Return (size,) which regions come within reach of some of the vertices."""
+    from scipy.spatial import cKDTree
+
+    block = mesh.vertices[moving]
+    lower, upper = block.min(axis=0) - reach, block.max(axis=0) + reach
+    around = ((mesh.vertices >= lower) & (mesh.vertices <= upper)).all(axis=1)
+    candidates = np.flatnonzero(around)
+    distance, _ = cKDTree(block / reach).query(
+        mesh.vertices[candidates] / reach, distance_upper_bound=1.0
+    )
+    is_near = np.zeros(len(mesh.vertices), bool)
+    is_near[candidates[np.isfinite(distance)]] = True
+    found = np.zeros(size, bool)
+    found[mesh.labels[is_near[mesh.faces].any(axis=1)]] = True
+    return found
