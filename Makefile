@@ -1,7 +1,7 @@
 # Two commands do all the set-up:
 #   make demo    install, then run the demonstration into demo-output/
 #   make test    install (system packages too, on Debian as root or with sudo), then every check
-# The rest, one check each: lint types layers docs tests; and format, bench, hooks, clean.
+# The rest, one check each: lint types layers docs tests; and format, bench, fuzz, hooks, clean.
 # With a CUDA device, in an environment of their own (GPU=gpu for a torch of CUDA 12):
 #   make test-gpu     the transform's and the fit's tests on the device
 #   make bench-gpu    the table of docs/benchmarks.md
@@ -18,6 +18,9 @@ BIN := $(VENV)/bin
 PYTEST_OPTIONS ?=
 GPU ?= gpu13
 GPU_VENV := .venv-$(GPU)
+# For each reader, on Linux.
+FUZZ_SECONDS ?= 600
+FUZZ_READERS ?=
 
 # The environment variable, not -c, so that the build environments that pip makes obey it too;
 # relative, because pip splits it at spaces.
@@ -34,7 +37,7 @@ COMPILER_PACKAGES := g++
 # Recursive on purpose: xvfb-run may have been installed by the time a recipe expands this.
 SCREEN = $(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24")
 
-.PHONY: demo test lint types layers docs tests format bench test-gpu bench-gpu hooks system-packages clean
+.PHONY: demo test lint types layers docs tests format bench test-gpu bench-gpu fuzz hooks system-packages clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-deltamic demo --output demo-output
@@ -74,6 +77,10 @@ bench-gpu: $(GPU_VENV)/.installed
 	$(GPU_VENV)/bin/python -m pip install -qq cufinufft
 	$(GPU_VENV)/bin/python benchmarks/bench_gpu.py
 
+# Findings lie in fuzz-output/READER/findings; FUZZ_READERS=ply does one alone.
+fuzz: $(VENV)/.installed-fuzz
+	$(BIN)/python -m fuzz.run $(FUZZ_SECONDS) $(FUZZ_READERS)
+
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
 
@@ -97,6 +104,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.created
 	$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev
+	$(INSTALL) -e '.[fuzz]'
+	@touch $@
+
 # meshft is a source package whose build imports torch and setuptools from the environment.
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(INSTALL) -e '.[bench]' setuptools
@@ -110,5 +121,5 @@ $(GPU_VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv-gpu .venv-gpu13 build dist docs/_build demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv-gpu .venv-gpu13 build dist docs/_build demo-output fuzz-output .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache

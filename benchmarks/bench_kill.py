@@ -89,14 +89,14 @@ def run_fit(case: str) -> None:
     from napari_deltamic.plugin.live_view import live_view_of
 
     seconds = [0.0]
-    save = loop.save_checkpoint
+    save = loop.try_checkpoint
 
     def timed(*arguments: object) -> None:
         began = time.perf_counter()
         save(*arguments)
         seconds[0] += time.perf_counter() - began
 
-    loop.save_checkpoint = timed
+    loop.try_checkpoint = timed
     viewer, dock = open_case(case)
     # No plateau: it has to last.
     dock.form.fields["tolerance"].value = 1e-4

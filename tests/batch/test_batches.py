@@ -10,8 +10,8 @@ import sys
 
 import psutil
 import pytest
-from batch_cases import LONG, QUICK, is_alive, wait_until, write_balls
 
+from batch_cases import LONG, QUICK, is_alive, wait_until, write_balls
 from napari_deltamic.batch import Item, items_of_files, run_batch
 from napari_deltamic.batch.outcome import LOG, RECORD, read_outcome
 from napari_deltamic.batch.summary import SUMMARY

@@ -6,8 +6,8 @@ import signal
 import sys
 
 import pytest
-from batch_cases import BLUR, write_balls
 
+from batch_cases import BLUR, write_balls
 from napari_deltamic.batch import items_of_files, run_batch
 from napari_deltamic.cli.batch import executor_of
 from napari_deltamic.cli.errors import UsageError

@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 import pytest
-from batch_cases import QUICK, write_balls
 
+from batch_cases import QUICK, write_balls
 from napari_deltamic.batch import Item, items_of_files, items_of_table, run_batch
 from napari_deltamic.batch.items import with_whole_paths
 from napari_deltamic.batch.outcome import task_of

@@ -1,3 +1,4 @@
+import sys
 import time
 from itertools import pairwise
 
@@ -6,11 +7,13 @@ import torch
 from compressive_cases import discs, quick_model
 from pydantic import ValidationError
 
+from full_disk import full_disk
 from napari_deltamic.compressive import (
     CompressiveModel,
     CompressiveSettings,
     Patches,
     camera_of,
+    save_model,
     scored,
     train,
 )
@@ -104,6 +107,22 @@ def test_a_resumed_training_ends_like_an_undisturbed_one(tmp_path, epochs_before
     assert seen[0].epoch == epochs_before + 1
     assert result.epochs == expected.epochs
     assert same(weights(resumed), weights(whole))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+def test_a_full_disk_ends_no_training(tmp_path, caplog):
+    file = tmp_path / "training.pt"
+    first = quick_model(epochs=1)
+    train(first, TRAINING, VALIDATION, checkpoint=file)
+    before = file.read_bytes()
+    with full_disk(len(before) // 5):
+        train(quick_model(epochs=1), TRAINING, VALIDATION, checkpoint=file)
+        with pytest.raises(OSError, match=r"File too large: .*model\.pt"):
+            save_model(first, tmp_path / "model.pt")
+    assert f"the progress could not be kept in {file} (File too large)" in caplog.text
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"training.pt": before}
+    with pytest.raises(ValueError, match="checkpoint: there is no folder"):
+        train(first, TRAINING, VALIDATION, checkpoint=tmp_path / "none" / "training.pt")
 
 
 def test_a_finished_training_is_not_done_again(tmp_path):

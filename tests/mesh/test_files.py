@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
+from trimesh.resolvers import FilePathResolver
 
 from napari_deltamic.mesh.files import SUFFIXES, read_mesh, write_mesh
 from napari_deltamic.mesh.shapes import box, bumpy_sphere, icosphere
@@ -201,6 +204,67 @@ def test_files_cut_short_are_refused_or_open(tmp_path, suffix: str) -> None:
     else:
         assert not found.is_closed
         assert any("not closed" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "naming"),
+    [
+        (".obj", b"mtllib ../secret.mtl\nusemtl m\n"),
+        (".ply", b"comment TextureFile ../secret.png\n"),
+    ],
+)
+def test_files_that_a_mesh_names_are_not_opened(
+    tmp_path, monkeypatch, suffix: str, naming: bytes
+) -> None:
+    opened = []
+    monkeypatch.setattr(FilePathResolver, "get", lambda _, name: opened.append(name))
+    path = tmp_path / f"mesh{suffix}"
+    write_mesh(icosphere((0, 0, 0), 1.0, 1), path)
+    whole = path.read_bytes()
+    before = b"v " if suffix == ".obj" else b"element vertex"
+    path.write_bytes(whole.replace(before, naming + before, 1))
+    # What the parser does with the path of a file, to see that it would be noticed.
+    trimesh.load_scene(str(path))
+    assert opened
+    opened.clear()
+    assert len(read_mesh(path).faces) == 80
+    assert not opened
+
+
+@given(data=st.data(), suffix=st.sampled_from(SUFFIXES))
+def test_changed_files_are_read_or_refused_by_name(tmp_path_factory, data, suffix: str) -> None:
+    path = tmp_path_factory.mktemp("mesh") / f"changed{suffix}"
+    write_mesh(icosphere((0, 0, 0), 1.0, 0), path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content)))
+        content[place : place + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            read_mesh(path)
+        except ValueError as error:
+            assert str(path) in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("space", ["", " \t", "\u2003"])
+def test_edges_to_vertices_that_are_not_there_take_no_memory(tmp_path, space: str) -> None:
+    text = (
+        "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+        "property float z\nelement face 1\nproperty list uchar int vertex_indices\n"
+        f"element {space}edge 1\nproperty int vertex1\nproperty int vertex2\nend_header\n"
+        "0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n0 250000000\n"
+    )
+    path = tmp_path / "edges.ply"
+    path.write_text(text, encoding="utf-8")
+    tracemalloc.start()
+    with pytest.warns(UserWarning, match="not closed"):
+        mesh = read_mesh(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert mesh.faces.tolist() == [[2, 1, 0]]
+    assert most < 2**24
 
 
 def test_a_points_file_has_no_triangles(tmp_path) -> None:

@@ -15,6 +15,7 @@ from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.mesh import TriangleMesh, icosphere
 from napari_deltamic.optics import GaussianPSF
 from napari_deltamic.plugin import engine
+from napari_deltamic.plugin.batches import handing
 from napari_deltamic.plugin.sessions.autosaves import ENVIRONMENT
 
 
@@ -70,6 +71,26 @@ def unseen_viewer(make_napari_viewer_proxy, ball, seed):
     viewer = make_napari_viewer_proxy()
     add_ball(viewer, ball, seed)
     return viewer
+
+
+@pytest.fixture
+def bare(make_napari_viewer_proxy):
+    """Return an empty viewer on the screen."""
+    return make_napari_viewer_proxy(show=True)
+
+
+@pytest.fixture
+def _batches_apart() -> Iterator[None]:
+    """Have no folder of another test proposed, and leave no batch running."""
+    page = get_plugin_settings("napari-deltamic").batch
+    page.folder = ""
+    yield
+    page.folder = ""
+    for folder, process in handing._handed.items():
+        if process.poll() is None:
+            (folder / ".stop").touch()
+            process.wait(timeout=60)
+    handing._handed.clear()
 
 
 @pytest.fixture

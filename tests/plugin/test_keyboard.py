@@ -57,7 +57,9 @@ def check(qtbot, dock):
         assert name or text.strip(" .▼▶"), f"{stop} says nothing of itself"
 
 
-@pytest.mark.parametrize("name", ["Seed mesh", "PSF designer", "Fit", "Compressive imaging"])
+@pytest.mark.parametrize(
+    "name", ["Seed mesh", "PSF designer", "Fit", "Compressive imaging", "Batch"]
+)
 def test_tab_reaches_every_control_from_top_to_bottom(viewer, qtbot, name):
     viewer.window.resize(1280, 1000)
     dock = open_dock(viewer, name)

@@ -51,4 +51,5 @@ def test_docks_are_named_as_in_the_documentation(manifest):
         "Fit",
         "Measures",
         "Compressive imaging",
+        "Batch",
     ]

@@ -16,7 +16,7 @@ from napari_deltamic.plugin.psf_choice import MEASURED, PsfChoice, gaussian
 from napari_deltamic.plugin.sessions import files
 from napari_deltamic.plugin.sessions.arrays import read_arrays
 from napari_deltamic.plugin.sessions.files import read_session, write_session
-from napari_deltamic.plugin.sessions.saved import SavedFit, SavedLayer, SavedSession
+from napari_deltamic.plugin.sessions.saved import ImageFile, SavedFit, SavedLayer, SavedSession
 
 SETTINGS = FitSettings(label="interior", stages=1, max_iterations=6, standard_errors=True)
 
@@ -243,9 +243,45 @@ def test_no_code_is_run_and_no_file_grows(tmp_path):
         read_arrays(file)
 
 
-def test_a_session_moved_with_its_image_finds_it(tmp_path, session):
-    from napari_deltamic.plugin.sessions.saved import ImageFile
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_that_lead_out_of_the_session_are_refused(session, tmp_path):
+    folder, elsewhere = tmp_path / "s.deltamic", tmp_path / "elsewhere"
+    write_session(folder, session)
+    (data,) = folder.glob("data-*")
+    file = data / "layer-0.npz"
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=r"layer-0\.npz cannot be read .*is a link"):
+        read_session(folder)
+    file.unlink()
+    elsewhere.rename(file)
+    data.rename(elsewhere)
+    data.symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=r"its folder data-.* is missing"):
+        read_session(folder)
 
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", ".", "data-../..", "data-0123456789abcdef/..", "C:\\", "\\\\host\\x", 7, None, ["x"]],
+)
+def test_no_name_leads_out_of_the_session(session, tmp_path, name):
+    folder = tmp_path / "s.deltamic"
+    write_session(folder, session)
+    damage(folder, data=name)
+    with pytest.raises(ValueError, match="no folder of a session"):
+        read_session(folder)
+
+
+def test_an_image_with_a_name_that_no_system_takes(tmp_path):
+    file = ImageFile("x" * 10_000, "napari", 0, (), "")
+    folder = tmp_path / "s.deltamic"
+    write_session(folder, SavedSession(layers=(SavedLayer("image", "image", {}, {}, file),)))
+    with pytest.raises(ValueError, match=r"s\.deltamic: the session is damaged .*too long"):
+        read_session(folder)
+
+
+def test_a_session_moved_with_its_image_finds_it(tmp_path, session):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     (here / "image.tif").write_bytes(b"")

@@ -17,6 +17,8 @@ INPUTS: dict[str, Command] = {"stack": "fit", "movie": "timelapse"}
 """Columns of a table that name the input, and the command that they ask for."""
 SUFFIXES = (".tif", ".tiff", ".zarr")
 _FILES = ("psf", "mesh", "points", "labels", "settings")
+# Of a folder's name: what all systems take, with room for a number.
+_MOST_BYTES = 240
 _YES, _NO = ("true", "yes"), ("false", "no", "")
 
 
@@ -153,8 +155,9 @@ def _item_of(row: dict[str, str | None], folder: Path, options: tuple[str, ...])
         raise ValueError("give either a stack or a movie")
     source = _checked(folder / cells.pop(given[0]), given[0])
     name = cells.pop("name", "") or source.stem
-    if name in (".", "..") or any(sign in name for sign in '/\\:*?"<>|\0'):
-        raise ValueError(f"name: {name!r} cannot be the name of a folder")
+    is_long = len(name.encode()) > _MOST_BYTES
+    if is_long or name in (".", "..") or any(sign in name for sign in '/\\:*?"<>|\0'):
+        raise ValueError(f"name: {name[:_MOST_BYTES]!r} cannot be the name of a folder")
     own: list[str] = []
     for column, cell in cells.items():
         option = f"--{column.replace('_', '-')}"
@@ -170,7 +173,12 @@ def _item_of(row: dict[str, str | None], folder: Path, options: tuple[str, ...])
 
 
 def _checked(path: Path, name: str) -> Path:
-    if not _is_stack(path):
+    try:
+        is_there = _is_stack(path)
+    # A name that no system takes, such as half a table behind a quotation mark.
+    except OSError as error:
+        raise ValueError(f"{name}: {str(path)[:200]!r}... is no file ({error.strerror})") from error
+    if not is_there:
         raise ValueError(f"{name}: there is no file {path}")
     return path.resolve()
 

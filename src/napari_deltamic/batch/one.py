@@ -42,12 +42,9 @@ def run_item(item: Item, folder: Path, retries: int, threads: int) -> Outcome:
     """
     own = folder / item.name
     try:
-        task = task_of(item)
+        task, before = task_of(item), earlier_outcome(item, folder)
     except OSError as error:
         return Outcome(item.name, "failed", f"{item.source} cannot be read any more: {error}")
-    before = read_outcome(own)
-    if before is not None and before.task != task:
-        before = None
     if before is not None and before.status == "done":
         return Outcome(**{**vars(before), "skipped": True})
     own.mkdir(parents=True, exist_ok=True)
@@ -64,7 +61,7 @@ def run_item(item: Item, folder: Path, retries: int, threads: int) -> Outcome:
         code = run_child(words, own / LOG, threads, is_stopped)
         seconds = time.monotonic() - start
         status = _status(code)
-        message = "" if status == "done" else _last_words(own / LOG, code)
+        message = "" if status == "done" else last_words(own / LOG, code)
         outcome = Outcome(item.name, status, message, seconds, attempts, host, task=task)
         write_outcome(own, outcome)
         if status != "failed" or is_stopped():
@@ -74,14 +71,30 @@ def run_item(item: Item, folder: Path, retries: int, threads: int) -> Outcome:
     return outcome
 
 
+def earlier_outcome(item: Item, folder: Path) -> Outcome | None:
+    """Return how an item came out of an earlier batch into a folder, if it was the same then.
+
+    Raises
+    ------
+    OSError
+        If its input is gone.
+    """
+    before = read_outcome(folder / item.name)
+    return before if before is not None and before.task == task_of(item) else None
+
+
 def _status(code: int) -> Status:
     known: dict[int, Status] = {_DONE: "done", _REFUSED: "refused", _STOPPED: "stopped"}
     return known.get(code, "failed")
 
 
-def _last_words(log: Path, code: int) -> str:
-    """Return the sentence that a command ended with."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+def last_words(log: Path, code: int) -> str:
+    """Return the sentence that a command ended with, by its log and its exit code."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        # Somebody has taken the folder away.
+        lines = []
     errors = [line for line in lines if line.startswith("Error:")]
     if errors:
         return errors[-1].removeprefix("Error:").strip()

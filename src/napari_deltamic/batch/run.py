@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     CancelledError,
@@ -11,12 +12,17 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextlib import suppress
 from pathlib import Path
 
+from napari_deltamic.batch.command import write_command
 from napari_deltamic.batch.items import Item
-from napari_deltamic.batch.one import STOP_FILE, run_item
+from napari_deltamic.batch.one import STOP_FILE, earlier_outcome, run_item
 from napari_deltamic.batch.outcome import Outcome
+from napari_deltamic.batch.pulse import pulse
 from napari_deltamic.batch.summary import write_summary, write_tables
+
+_log = logging.getLogger(__name__)
 
 _BETWEEN_LOOKS = 0.1
 
@@ -31,13 +37,15 @@ def run_batch(
     retries: int = 1,
     on_outcome: Callable[[Outcome], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    command: Sequence[str] = (),
 ) -> list[Outcome]:
     """Run every item in a process of its own, and collect what comes of them.
 
     Items that an earlier batch into the same folder has done are skipped; those that were stopped
     or killed go on where they were. No failure of one keeps the others from running. ``batch.csv``
-    always says how all stand; at the end, the tables of all items are put together as
-    ``all_measures.csv`` and so on.
+    always says how all stand, see :class:`~napari_deltamic.batch.watching.BatchFolder`; at the end,
+    the tables of all items are put together as ``all_measures.csv`` and so on. A file ``.stop`` in
+    the folder ends it as ``should_stop`` does.
 
     Parameters
     ----------
@@ -60,6 +68,8 @@ def run_batch(
     should_stop
         Asked several times a second; once true, no item is begun any more and those that run are
         stopped as by Ctrl-C.
+    command
+        Words of the command line that does all this, kept in the folder for those who watch it.
 
     Returns
     -------
@@ -76,38 +86,78 @@ def run_batch(
     root.mkdir(parents=True, exist_ok=True)
     stop = root / STOP_FILE
     stop.unlink(missing_ok=True)
+    outcomes: dict[str, Outcome] = {}
+    # How all stand, with those that an earlier batch has done.
+    known = {item.name: before for item in items if (before := _done_before(item, root))}
     here = executor is None
     pool = ThreadPoolExecutor(workers) if executor is None else executor
-    outcomes: dict[str, Outcome] = {}
-    futures: dict[Future[Outcome], Item] = {
-        pool.submit(run_item, item, root, retries, threads): item for item in items
-    }
-    try:
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, _BETWEEN_LOOKS, FIRST_COMPLETED)
-            for future in done:
-                item = futures[future]
-                outcome = _outcome_of(future, item)
-                if outcome is None:
-                    continue
-                outcomes[item.name] = outcome
-                write_summary(root, items, outcomes)
-                if on_outcome is not None:
-                    on_outcome(outcome)
-            if not stop.exists() and should_stop is not None and should_stop():
-                stop.touch()
-                for future in waiting:
-                    future.cancel()
-    finally:
-        # Whatever happened here, nothing goes on unseen.
-        if any(not future.done() for future in futures):
-            stop.touch()
-        if here:
-            pool.shutdown(wait=True, cancel_futures=True)
-    write_summary(root, items, outcomes)
-    write_tables(root, items, outcomes)
+    with pulse(root) as beat:
+        write_summary(root, items, known)
+        write_command(root, command)
+        futures: dict[Future[Outcome], Item] = {
+            pool.submit(run_item, item, root, retries, threads): item for item in items
+        }
+        is_stopped = False
+        try:
+            waiting = set(futures)
+            while waiting:
+                beat()
+                done, waiting = wait(waiting, _BETWEEN_LOOKS, FIRST_COMPLETED)
+                for future in done:
+                    item = futures[future]
+                    outcome = _outcome_of(future, item)
+                    if outcome is None:
+                        continue
+                    outcomes[item.name] = known[item.name] = outcome
+                    _try_summary(root, items, known)
+                    if on_outcome is not None:
+                        on_outcome(outcome)
+                # The file may also come from whoever watches the folder.
+                if not is_stopped and (stop.exists() or (should_stop and should_stop())):
+                    is_stopped = True
+                    _tell(stop)
+                    for future in waiting:
+                        future.cancel()
+        finally:
+            # Whatever happened here, nothing goes on unseen.
+            if any(not future.done() for future in futures):
+                _tell(stop)
+            if here:
+                pool.shutdown(wait=True, cancel_futures=True)
+        write_summary(root, items, known)
+        write_tables(root, items, known)
     return [outcomes[item.name] for item in items if item.name in outcomes]
+
+
+def was_stopped(folder: str | Path) -> bool:
+    """Whether the last batch into a folder was told to stop."""
+    return (Path(folder) / STOP_FILE).exists()
+
+
+def _tell(stop: Path) -> None:
+    """Tell the workers to come to an end."""
+    # Where it cannot be written down, they run to an end of their own.
+    with suppress(OSError):
+        # Somebody may have taken the folder away.
+        stop.parent.mkdir(parents=True, exist_ok=True)
+        stop.touch()
+
+
+def _try_summary(root: Path, items: Sequence[Item], known: Mapping[str, Outcome]) -> None:
+    """Write the table; a full disk may have room again before the batch ends."""
+    try:
+        write_summary(root, items, known)
+    except OSError as error:
+        _log.warning("%s", error)
+
+
+def _done_before(item: Item, root: Path) -> Outcome | None:
+    try:
+        before = earlier_outcome(item, root)
+    except OSError:
+        # It is told of when its turn comes.
+        return None
+    return before if before is not None and before.status == "done" else None
 
 
 def _outcome_of(future: Future[Outcome], item: Item) -> Outcome | None:
@@ -117,6 +167,9 @@ def _outcome_of(future: Future[Outcome], item: Item) -> Outcome | None:
     except CancelledError:
         return None
     # A lost worker, a full disk: it is this item's failure and nobody else's.
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return Outcome(item.name, "failed", reason)
     except Exception as error:
         return Outcome(item.name, "failed", f"{type(error).__name__}: {error}")
 

@@ -61,7 +61,6 @@ def batch(
     import shlex
 
     from napari_deltamic.batch import run_batch
-    from napari_deltamic.batch.command import write_command
     from napari_deltamic.batch.run import was_stopped
     from napari_deltamic.cli.batch_progress import batch_progress
     from napari_deltamic.cli.interrupt import stop_on_interrupt
@@ -75,16 +74,15 @@ def batch(
         for item in items:
             say(shlex.join(["napari-deltamic", *item.words(output / item.name)]))
         return SUCCESS
+    inputs, shared = inputs_and_options(words)
+    own = {"output": output.resolve(), "threads": threads, "retries": retries}
+    own |= {"workers": workers, "scheduler": scheduler, "movies": movies}
     with (
         output_folder("--output", output),
         executor_of(scheduler) as executor,
         batch_progress(len(items)) as on_outcome,
         stop_on_interrupt("meshes") as pressed,
     ):
-        inputs, options = inputs_and_options(words)
-        own = {"output": output.resolve(), "threads": threads, "retries": retries}
-        own |= {"workers": workers, "scheduler": scheduler, "movies": movies}
-        write_command(output, ["batch", *inputs, *_typed(own), *options])
         outcomes = run_batch(
             items,
             output,
@@ -94,6 +92,7 @@ def batch(
             retries=retries,
             on_outcome=on_outcome,
             should_stop=pressed,
+            command=["batch", *inputs, *_typed(own), *shared],
         )
         stopped = was_stopped(output)
     _print(items, outcomes)
@@ -165,15 +164,28 @@ def executor_of(scheduler: str | None) -> Iterator[Executor | None]:
             "--scheduler: needs Dask; pip install 'napari-deltamic[cluster]' here and where the "
             "workers run"
         ) from error
-    is_file = Path(scheduler).is_file()
+    address = scheduler_address(scheduler)
     # Dask has no types.
     connect: Any = distributed.Client
     try:
-        client = connect(**{"scheduler_file" if is_file else "address": scheduler}, timeout=10)
+        client = connect(address=address, timeout=10)
     except (OSError, ValueError) as error:
         raise UsageError(f"--scheduler: {scheduler} does not answer ({error})") from error
     with client, client.get_executor(pure=False) as executor:
         yield executor
+
+
+def scheduler_address(scheduler: str) -> str:
+    """Return the address of a Dask scheduler that is given by it, or by the file it has written."""
+    import json
+
+    path = Path(scheduler)
+    if not path.is_file():
+        return scheduler
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["address"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"--scheduler: {path} is not the file of a Dask scheduler") from error
 
 
 def _print(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:

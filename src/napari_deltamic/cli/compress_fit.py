@@ -78,7 +78,7 @@ def fit(
     from napari_deltamic.cli.compress_files import given_frames, given_model
     from napari_deltamic.cli.compress_options import chosen_blur
     from napari_deltamic.cli.outputs import write_fit
-    from napari_deltamic.cli.running import run_fit, was_stopped
+    from napari_deltamic.cli.running import resumable, run_fit, was_stopped
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.compressive import acquisition_of
@@ -110,7 +110,7 @@ def fit(
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
-    with output_folder("--output", output):
+    with output_folder("--output", output), resumable(checkpoint, resume):
         result = run_fit(stack, start, None, chosen, checkpoint, resume)
         facts = {"input": str(frames), "model": str(model), "psf": repr(result.psf)}
         write_fit(output, stack, result, facts)

@@ -100,7 +100,7 @@ def fit(
     import numpy as np
 
     from napari_deltamic.cli.outputs import write_fit
-    from napari_deltamic.cli.running import run_fit, was_stopped
+    from napari_deltamic.cli.running import resumable, run_fit, was_stopped
     from napari_deltamic.cli.tables import print_measures
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.fitting.part import part_around
@@ -120,7 +120,7 @@ def fit(
     checkpoint = output / "checkpoint.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
-    with output_folder("--output", output):
+    with output_folder("--output", output), resumable(checkpoint, resume):
         result = run_fit(image, start, blur, chosen, checkpoint, resume)
         facts = {"optics": [one._asdict() for one in result.optics]}
         write_fit(output, image, result, {"input": str(stack), "psf": repr(result.psf), **facts})

@@ -50,7 +50,6 @@ def measure(
     )
     from napari_deltamic.mesh.contacts import COLUMNS as CONTACT_COLUMNS
     from napari_deltamic.mesh.junctions import COLUMNS as JUNCTION_COLUMNS
-    from napari_deltamic.replacing import replacing
 
     for option, file in (("--csv", csv), ("--contacts", contacts), ("--junctions", junctions)):
         if file is not None:
@@ -64,8 +63,6 @@ def measure(
     if csv is not None:
         write_measures(csv, read)
     if contacts is not None:
-        with replacing(contacts) as name:
-            write_table_csv(name, contacts_table(read), CONTACT_COLUMNS)
+        write_table_csv(contacts, contacts_table(read), CONTACT_COLUMNS)
     if junctions is not None:
-        with replacing(junctions) as name:
-            write_table_csv(name, junctions_table(read), JUNCTION_COLUMNS)
+        write_table_csv(junctions, junctions_table(read), JUNCTION_COLUMNS)

@@ -75,8 +75,7 @@ def write_measures(path: Path, mesh: TriangleMesh) -> None:
     """Write the measures of every region as CSV."""
     from napari_deltamic.mesh.measures import measure, write_measures_csv
 
-    with replacing(path) as name:
-        write_measures_csv(name, measure(mesh))
+    write_measures_csv(path, measure(mesh))
 
 
 def fit_facts(stack: Recording, result: FitResult) -> dict[str, Any]:

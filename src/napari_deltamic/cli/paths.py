@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from cyclopts import validators
 
@@ -38,13 +39,21 @@ def output_folder(option: str, path: Path) -> Iterator[None]:
     Raises
     ------
     UsageError
-        If the folder cannot be made.
+        If the folder cannot be made or written into.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{option}: cannot make the folder {path}: {error.strerror}") from error
+    try:
+        # Better known now than after hours.
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{option}: cannot write into the folder {path}: {error.strerror}"
+        ) from error
     try:
         yield
     except BaseException:

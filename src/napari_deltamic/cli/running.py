@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deltamic.cli.errors import sentence
 from napari_deltamic.cli.interrupt import stop_on_interrupt
 from napari_deltamic.cli.progress import fit_progress
 from napari_deltamic.cli.terminal import say
@@ -46,6 +49,34 @@ def run_fit(
     for warning in result.warnings:
         _log.warning(warning)
     return result
+
+
+@contextmanager
+def resumable(progress: Path, resumes: bool) -> Iterator[None]:
+    """Say of a failure to write, by a full disk say, how to go on without fitting again.
+
+    Parameters
+    ----------
+    progress
+        File that the fit is kept in.
+    resumes
+        Whether that file is of this fit already.
+    """
+    before = None if resumes else _changed(progress)
+    try:
+        yield
+    except OSError as error:
+        if _changed(progress) in (None, before):
+            raise
+        raise OSError(
+            f"{sentence(error)}. What was fitted is kept in {progress}: mend that, and run the "
+            "same command with --resume"
+        ) from error
+
+
+def _changed(file: Path) -> int | None:
+    """Return when a file was written, in ns; None if there is none."""
+    return file.stat().st_mtime_ns if file.is_file() else None
 
 
 def was_stopped(result: FitResult) -> bool:

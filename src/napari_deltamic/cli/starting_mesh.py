@@ -168,7 +168,8 @@ def read_labels(path: Path, shape: tuple[int, int, int]) -> NDArray[np.integer]:
         else:
             labels = np.squeeze(tiff_values(path))
     except ValueError as error:
-        raise UsageError(f"--labels: cannot read {path}: {error}") from error
+        # The reader's sentence names the file, but its own argument.
+        raise UsageError(f"--labels: {str(error).removeprefix('path: ')}") from error
     if labels.shape != shape:
         raise UsageError(f"--labels: {path} has shape {labels.shape}, the stack has {shape}")
     if not np.issubdtype(labels.dtype, np.integer):

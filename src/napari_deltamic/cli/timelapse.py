@@ -94,6 +94,7 @@ def timelapse(
     """
     from napari_deltamic.cli.interrupt import stop_on_interrupt
     from napari_deltamic.cli.movie_progress import movie_progress
+    from napari_deltamic.cli.running import resumable
     from napari_deltamic.cli.terminal import say
     from napari_deltamic.optics import save_psf
     from napari_deltamic.timelapse import Movie, fit_timelapse
@@ -107,9 +108,10 @@ def timelapse(
     except ValueError as error:
         raise UsageError(str(error).replace("start, stop:", "--frames:")) from error
     start = chosen_start(read[0], mesh, points, radius, points_unit, labels, threshold, membranes)
-    if resume and not (output / "movie.json").is_file():
-        raise UsageError(f"--resume: {output / 'movie.json'} does not exist; start without it")
-    with output_folder("--output", output):
+    progress = output / "movie.json"
+    if resume and not progress.is_file():
+        raise UsageError(f"--resume: {progress} does not exist; start without it")
+    with output_folder("--output", output), resumable(progress, resume):
         with movie_progress() as on_state, stop_on_interrupt() as pressed:
             result = fit_timelapse(
                 read,
@@ -156,11 +158,9 @@ def _write(
     from napari_deltamic.cli.outputs import versions, write_json
     from napari_deltamic.mesh import write_table_csv
     from napari_deltamic.mesh.measures import COLUMNS
-    from napari_deltamic.replacing import replacing
 
-    with replacing(folder / "tracks.csv") as name:
-        table = result.tracks_table(facts["interval"])
-        write_table_csv(name, table, ("frame", "time", *COLUMNS))
+    table = result.tracks_table(facts["interval"])
+    write_table_csv(folder / "tracks.csv", table, ("frame", "time", *COLUMNS))
     summary = {
         **facts,
         "stop_reason": result.stop_reason,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
+from napari_deltamic.archives import check_archive
 from napari_deltamic.compressive.model import CompressiveModel
 from napari_deltamic.compressive.patches import Patches
 from napari_deltamic.compressive.progress import Progress
 from napari_deltamic.compressive.state import Epoch, Task
-from napari_deltamic.replacing import replacing
+from napari_deltamic.compressive.torch_files import write_torch
 
 _VERSION = 1
 
@@ -52,8 +53,7 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
     }
-    with replacing(path) as name:
-        torch.save(content, name)
+    write_torch(path, content)
 
 
 def load_checkpoint(
@@ -67,6 +67,7 @@ def load_checkpoint(
         If the file is not a checkpoint, or is one of another training.
     """
     try:
+        check_archive(path)
         content = torch.load(path, weights_only=True)
         version, of_training = content["version"], content["identity"]
     # A damaged file fails in a dozen ways, from the archive's to the unpickler's.
@@ -79,14 +80,19 @@ def load_checkpoint(
             f"checkpoint: {path} belongs to a training of another model, of other patches or "
             "settings; give the same ones, or start afresh"
         )
-    model.load_state_dict(content["model"])
-    optimiser.load_state_dict(content["optimiser"])
-    generator = torch.Generator()
-    generator.set_state(content["generator"])
-    return Progress(
-        generator,
-        content["step"],
-        [Epoch(*epoch) for epoch in content["epochs"]],
-        content["best"],
-        content["weights"],
-    )
+    try:
+        model.load_state_dict(content["model"])
+        optimiser.load_state_dict(content["optimiser"])
+        generator = torch.Generator()
+        generator.set_state(content["generator"])
+        return Progress(
+            generator,
+            content["step"],
+            [Epoch(*epoch) for epoch in content["epochs"]],
+            content["best"],
+            content["weights"],
+        )
+    # Numbers and lists where others are expected fail in many ways, torch's in many lines.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"checkpoint: {path} is damaged ({reason}); start afresh") from error

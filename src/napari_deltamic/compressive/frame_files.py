@@ -121,11 +121,6 @@ def read_frames(
 
 
 def _tiff_pages(path: str | os.PathLike[str]) -> NDArray[Any]:
-    import tifffile
+    from napari_deltamic.imaging.tiff_reading import tiff_values
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"path: there is no file {path}")
-    try:
-        return np.asarray(tifffile.imread(path))
-    except (tifffile.TiffFileError, ValueError, OSError) as error:
-        raise ValueError(f"path: {path} cannot be read as TIFF ({error})") from error
+    return tiff_values(Path(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from napari_deltamic.compressive.progress import Progress
 from napari_deltamic.compressive.schedule import SOFT_PART, rate_at, slope_at
 from napari_deltamic.compressive.state import Epoch, Task, TrainingResult, TrainingState
 from napari_deltamic.imaging import Camera, photon_gain
+
+_log = logging.getLogger(__name__)
 
 # Logits are of the order of one, weights of a tenth.
 _PATTERN_RATE = 20.0
@@ -54,6 +57,8 @@ class Trainer:
         self.progress = Progress(torch.Generator().manual_seed(model.settings.seed))
         self.identity = ""
         if checkpoint is not None:
+            if not checkpoint.parent.is_dir():
+                raise ValueError(f"checkpoint: there is no folder {checkpoint.parent}; make it")
             self.identity = identity_of(model, training, validation, task)
             if resume and checkpoint.exists():
                 self.progress = load_checkpoint(
@@ -83,9 +88,19 @@ class Trainer:
                 len(progress.epochs) + 1, sum(losses) / len(losses), total / len(self.validation)
             )
             progress.finish(epoch, self.model)
-            if self.file is not None:
-                save_checkpoint(self.file, self.identity, progress, self.model, self.optimiser)
+            self._keep()
             yield self._state(losses[-1], epoch)
+
+    def _keep(self) -> None:
+        """Write the progress, if it is to be kept."""
+        if self.file is None:
+            return
+        # Hours of training count for more than the means to go on from them.
+        try:
+            save_checkpoint(self.file, self.identity, self.progress, self.model, self.optimiser)
+        except OSError as error:
+            reason = error.strerror or error
+            _log.warning("the progress could not be kept in %s (%s)", self.file, reason)
 
     def result(self, stopped: str | None = None) -> TrainingResult:
         """Return the model with its best weights; ``stopped`` says why if it was ended early."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.frame_stack import Recording
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
+from napari_deltamic.replacing import replacing
+
+_log = logging.getLogger(__name__)
 
 _VERSION = 4
 _SCALARS = (
@@ -96,13 +99,22 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         arrays["steps"] = torch.stack(progress.memory.steps).cpu().numpy()
         arrays["changes"] = torch.stack(progress.memory.changes).cpu().numpy()
         arrays["smoothed"] = progress.memory.smoothed.cpu().numpy()
-    temporary = path.with_name(path.name + ".partial")
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+
+
+def try_checkpoint(path: Path, progress: Progress, identity: str) -> None:
+    """Write a fit's progress; where that fails the progress gets a warning, and the last one stays.
+
+    Hours of fitting count for more than the means to go on from them.
+    """
     try:
-        with temporary.open("wb") as file:
-            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        save_checkpoint(path, progress, identity)
+    except OSError as error:
+        warning = f"the progress could not be kept in {path} ({error.strerror or error})"
+        if warning not in progress.warnings:
+            progress.warnings.append(warning)
+            _log.warning(warning)
 
 
 def load_checkpoint(path: Path, identity: str) -> Progress:

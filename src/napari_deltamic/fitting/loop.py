@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.brightness import solve_brightness
-from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, try_checkpoint
 from napari_deltamic.fitting.checks import psf_of
 from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.leg import leg_problem, needs_voxels, run_leg
@@ -165,14 +165,7 @@ def _run(
 def _keep(file: Path, progress: Progress, identity: str) -> float:
     """Write a checkpoint and return in how many seconds the next is due."""
     began = time.monotonic()
-    try:
-        save_checkpoint(file, progress, identity)
-    except OSError as error:
-        # Hours of fitting count for more than the means to go on from them.
-        warning = f"the progress could not be kept in {file} ({error.strerror or error})"
-        if warning not in progress.warnings:
-            progress.warnings.append(warning)
-            _log.warning(warning)
+    try_checkpoint(file, progress, identity)
     took = time.monotonic() - began
     return max(_SECONDS_BETWEEN_CHECKPOINTS, took / _CHECKPOINTS_SHARE)
 

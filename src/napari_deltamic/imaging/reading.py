@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,7 @@ from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.imaging.stack import ImageStack
 from napari_deltamic.imaging.stored_image import StoredImage
 from napari_deltamic.imaging.tiff_reading import stored_tiff
+from napari_deltamic.replacing import replacing
 from napari_deltamic.spacing import checked_spacing
 
 
@@ -183,14 +183,10 @@ def write_stack(path: str | os.PathLike[str], data: ArrayLike, spacing: ArrayLik
     for axis, size in sizes:
         metadata[f"PhysicalSize{axis}"] = float(size)
         metadata[f"PhysicalSize{axis}Unit"] = "µm"
-    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
-    try:
+    with replacing(file) as name:
         tifffile.imwrite(
-            part, array, ome=True, photometric="minisblack", compression="zlib", metadata=metadata
+            name, array, ome=True, photometric="minisblack", compression="zlib", metadata=metadata
         )
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _stored(path: str | os.PathLike[str]) -> StoredImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ _ALWAYS = 256 << 20
 """Bytes of an image that any file may hold."""
 _MOST_RATIO = 2000
 """Bytes of an image for each of its file; zlib, the tightest in common use, comes to 1030."""
+_ALWAYS_SEGMENTS = 10_000
 _LEADS_OUT = "/\\:\0"
 
 
@@ -43,27 +45,54 @@ def check_pages(file: Path, tif: Any) -> None:
     raise ValueError("it is cut short, some of its planes are missing")
 
 
-def check_file_names(tif: Any) -> None:
-    """Raise ValueError if OME metadata put planes into files that do not lie beside this one."""
+def file_names(tif: Any) -> set[str]:
+    """Return the names of files that OME metadata put planes into.
+
+    Raises
+    ------
+    ValueError
+        If one of them does not lie beside this one.
+    """
     if not (tif.is_ome and tif.ome_metadata):
-        return
+        return set()
     try:
         root = ElementTree.fromstring(tif.ome_metadata)
     except ElementTree.ParseError:
-        return
-    for element in root.iter():
-        name = element.get("FileName", "")
+        return set()
+    names = {element.get("FileName", "") for element in root.iter()} - {""}
+    for name in names:
         if any(sign in name for sign in _LEADS_OUT) or name in (".", ".."):
             raise ValueError(f"it takes planes from {name!r}, which is not a file beside it")
+    return names
 
 
-def check_size(file: Path, series: Any) -> None:
-    """Raise ValueError if an image, or one tile of it, is far larger than its file can hold."""
-    most = max(_ALWAYS, _MOST_RATIO * file.stat().st_size)
-    tile = prod(series.keyframe.chunks) * series.dtype.itemsize
-    for what, size in (("an image", prod(series.shape) * series.dtype.itemsize), ("tiles", tile)):
-        if size > most:
+def check_size(size: int, series: Any) -> None:
+    """Raise ValueError if an image, or a tile of it, is far larger than so many bytes can hold."""
+    each = series.dtype.itemsize
+    chunks = series.keyframe.chunks
+    # Where the file has several numbers for a width, they come as a tuple of their own.
+    if not all(isinstance(length, int) for length in chunks):
+        raise ValueError(f"it has tiles of the size {str(chunks)[:60]}")
+    for what, number in (("an image", prod(series.shape)), ("tiles", prod(chunks))):
+        if number * each > max(_ALWAYS, _MOST_RATIO * size):
             raise ValueError(
-                f"it promises {what} of {size:,} bytes, more than a file of "
-                f"{file.stat().st_size:,} bytes can hold"
+                f"it promises {what} of {number * each:,} bytes, more than a file of {size:,} "
+                "bytes can hold"
+            )
+
+
+def check_segments(pages: Iterable[Any]) -> None:
+    """Raise ValueError if a strip or tile of a page is larger than the file, or there are too many.
+
+    For each that is not there tifffile takes as long as for one that is.
+    """
+    for page in pages:
+        if page is None:
+            continue
+        size = page.parent.filehandle.size
+        longest, count = max(page.databytecounts, default=0), prod(page.chunked)
+        if longest > size or count > max(_ALWAYS_SEGMENTS, size):
+            raise ValueError(
+                f"it promises {count:,} strips or tiles, the largest of {longest:,} bytes, and has "
+                f"{size:,} bytes in all"
             )

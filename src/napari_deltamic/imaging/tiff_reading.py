@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from napari_deltamic.imaging.axes import named_axes
 from napari_deltamic.imaging.metadata import voxel_size
 from napari_deltamic.imaging.stored_image import StoredImage
-from napari_deltamic.imaging.tiff_limits import check_file_names, check_pages, check_size
+from napari_deltamic.imaging.tiff_limits import (
+    check_pages,
+    check_segments,
+    check_size,
+    file_names,
+)
 
 
 def stored_tiff(file: Path) -> StoredImage:
@@ -46,6 +51,7 @@ def tiff_values(file: Path) -> NDArray[Any]:
         As :func:`stored_tiff`.
     """
     with _opened(file) as tif:
+        check_segments(tif.series[0].pages)
         return np.asarray(tif.series[0].asarray())
 
 
@@ -68,7 +74,9 @@ class _TiffVoxels:
                 numbers = np.arange(prod(shape[:-2])).reshape(shape[:-2])[index[:-2]]
                 pages = [series.pages[int(number)] for number in np.ravel(numbers)]
             if None in pages or not pages:
+                check_segments(series.pages)
                 return np.asarray(series.asarray()[index])
+            check_segments(pages)
             planes = [page.asarray().reshape(shape[-2:])[index[-2:]] for page in pages]
             return np.reshape(planes, (*numbers.shape, *planes[0].shape))
 
@@ -89,10 +97,10 @@ def _opened(file: Path) -> Iterator[Any]:
     try:
         with tifffile.TiffFile(file) as tif:
             check_pages(file, tif)
-            check_file_names(tif)
+            files = max(1, len(file_names(tif)))
             if not tif.series:
                 raise ValueError("it holds no image")
-            check_size(file, tif.series[0])
+            check_size(files * file.stat().st_size, tif.series[0])
             yield tif
     except KeyError as error:
         # tifffile reports a compression it cannot decode alone as KeyError.
@@ -102,6 +110,8 @@ def _opened(file: Path) -> Iterator[Any]:
         ) from error
     except (
         ArithmeticError,
+        AssertionError,  # with which tifffile checks itself
+        AttributeError,
         IndexError,
         OSError,
         RuntimeError,  # what imagecodecs raises
@@ -110,4 +120,5 @@ def _opened(file: Path) -> Iterator[Any]:
         struct.error,
         zlib.error,
     ) as error:
-        raise ValueError(f"path: {file} is not a readable TIFF file: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"path: {file} is not a readable TIFF file: {reason}") from error

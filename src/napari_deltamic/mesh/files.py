@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,11 @@ def _read_triangles(source: Path) -> tuple[NDArray[np.float64], NDArray[np.int64
 
     vertices, faces, count = [], [], 0
     try:
-        scene = trimesh.load_scene(str(source), process=False)
+        # By its content alone, so that no file that it names is opened: materials, pictures.
+        content = BytesIO(source.read_bytes())
+        if source.suffix.lower() == ".ply":
+            content = _with_edges_aside(content)
+        scene = trimesh.load_scene(content, source.suffix[1:].lower(), process=False)
         for geometry in scene.dump():
             if isinstance(geometry, trimesh.Trimesh):
                 vertices.append(np.asarray(geometry.vertices, dtype=np.float64).reshape(-1, 3))
@@ -167,6 +172,21 @@ def _read_triangles(source: Path) -> tuple[NDArray[np.float64], NDArray[np.int64
     if source.suffix.lower() == ".stl":
         return _merged(all_vertices, all_faces)
     return all_vertices, all_faces
+
+
+def _with_edges_aside(ply: BytesIO) -> BytesIO:
+    """Return a .ply file whose edges are called something else, so that nothing is made of them.
+
+    From edges trimesh makes curves, in arrays as long as the largest number of a vertex that they
+    name, whether there is such a vertex or not.
+    """
+    header = []
+    for line in ply:
+        words = line.decode(errors="replace").split()
+        header.append(line.replace(b"edge", b"line") if words[1:2] == ["edge"] else line)
+        if "end_header" in words:
+            break
+    return BytesIO(b"".join(header) + ply.read())
 
 
 def _merged(

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from napari_deltamic.mesh import contacts, junctions, measures
 from napari_deltamic.mesh.tables import with_column, write_table_csv
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
-from napari_deltamic.replacing import replacing
 
 
 def write_measure_tables(
@@ -61,6 +60,5 @@ def write_measure_tables(
         tables["contacts.csv"] = pairs, contacts.COLUMNS
         tables["junctions.csv"] = junctions.junctions_table(mesh), junctions.COLUMNS
     for name, (rows, columns) in tables.items():
-        with replacing(folder / name) as file:
-            write_table_csv(file, rows, columns)
+        write_table_csv(folder / name, rows, columns)
     return [folder / name for name in tables]

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_deltamic.replacing import replacing
+
 Row: TypeAlias = dict[str, int | float]
 """One row of a table: a number for each column, NaN where there is none."""
 
@@ -25,7 +27,7 @@ def write_table_csv(
     Parameters
     ----------
     path
-        The file, which is replaced if it exists.
+        The file; one that exists is replaced at once or not at all.
     rows
         Such as those of ``measures_table``, ``contacts_table`` or ``junctions_table``, with columns
         added as one likes.
@@ -43,7 +45,10 @@ def write_table_csv(
     for row in rows:
         if set(row) != set(names):
             raise ValueError(f"rows: expected the columns {names}, got {list(row)}")
-    with Path(path).expanduser().open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(Path(path).expanduser()) as whole,
+        whole.open("w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)

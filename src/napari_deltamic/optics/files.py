@@ -68,12 +68,7 @@ def save_psf(psf: PSF, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
-    target = _checked_path(path)
-    name = type(psf).__name__
-    if _CLASSES.get(name) is not type(psf):
-        raise ValueError(f"psf: {name} cannot be saved; only {', '.join(_CLASSES)} can")
-    content = {"format": FORMAT, "version": VERSION, "class": name, "arguments": _arguments(psf)}
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    target, text = _checked_path(path), text_of_psf(psf)
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -96,14 +91,42 @@ def load_psf(path: str | os.PathLike[str]) -> PSF:
     if source.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{source}: larger than {_MOST_BYTES >> 20} MB; no PSF file is")
     try:
-        content = json.loads(source.read_text(encoding="utf-8"), parse_constant=_refuse)
-    # Nesting without end, and whole numbers without end, have errors of their own.
-    except (ValueError, RecursionError) as error:
+        return psf_of_text(source.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
         raise ValueError(f"{source}: not a JSON file ({error})") from error
-    try:
-        return _psf_of(content)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def text_of_psf(psf: PSF) -> str:
+    """Return what :func:`save_psf` writes.
+
+    Raises
+    ------
+    ValueError
+        If the PSF is of a class that this package does not know.
+    """
+    name = type(psf).__name__
+    if _CLASSES.get(name) is not type(psf):
+        raise ValueError(f"psf: {name} cannot be saved; only {', '.join(_CLASSES)} can")
+    content = {"format": FORMAT, "version": VERSION, "class": name, "arguments": _arguments(psf)}
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def psf_of_text(text: str) -> PSF:
+    """Return the PSF of what :func:`text_of_psf` returned.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_psf`, but for the file's name.
+    """
+    try:
+        content = json.loads(text, parse_constant=_refuse)
+    # Nesting without end, and whole numbers without end, have errors of their own.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a JSON file ({error})") from error
+    return _psf_of(content)
 
 
 def _arguments(psf: PSF) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -46,11 +47,24 @@ def follow(name: str, show: Callable[[Any], None], widget: QWidget) -> None:
     widget.destroyed.connect(lambda: emitter.disconnect(on_changed))
 
 
-def _page() -> Any:
+def last_batch_folder() -> str:
+    """Return the folder that a batch was written into last, or ""."""
+    page = _page("batch")
+    return "" if page is None else str(page.folder)
+
+
+def keep_batch_folder(folder: Path) -> None:
+    """Have a folder proposed for the next batch."""
+    page = _page("batch")
+    if page is not None:
+        page.folder = str(folder)
+
+
+def _page(name: str = "fit") -> Any:
     try:
         from napari.settings import get_plugin_settings
 
-        return cast(Any, get_plugin_settings(PLUGIN)).fit
+        return getattr(cast(Any, get_plugin_settings(PLUGIN)), name)
     except (ImportError, KeyError):
         # Of a plugin that is switched off napari knows no settings; scripts may use it still.
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,30 @@ def command_line(fit: FitFiles) -> str:
             "script, which can do that"
         )
     words = ["napari-deltamic", "fit", str(fit.image), "--mesh", str(fit.mesh)]
-    words += _lengths("--spacing", fit.spacing)
+    words += length_words("--spacing", fit.spacing)
     if any(fit.origin):
-        words += _lengths("--origin", fit.origin)
+        words += length_words("--origin", fit.origin)
     for name, number in (("--channel", fit.channel), ("--frame", fit.frame)):
         words += [] if number is None else [name, str(number)]
-    if isinstance(fit.psf, Path):
-        words += ["--psf", str(fit.psf)]
-    else:
-        words += _lengths("--sigma", fit.psf)
-    for name, value in _chosen(fit.settings).items():
+    words += psf_words(fit.psf) + setting_words(fit.settings)
+    words += ["-o", str(fit.output)]
+    return typed(words)
+
+
+def typed(words: Sequence[str]) -> str:
+    """Return words as they are typed into a shell."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def psf_words(psf: Three | Path) -> list[str]:
+    """Return the option that names a PSF file, or three widths of a Gaussian in um."""
+    return ["--psf", str(psf)] if isinstance(psf, Path) else length_words("--sigma", psf)
+
+
+def setting_words(settings: FitSettings) -> list[str]:
+    """Return the options for the settings that are not the defaults."""
+    words: list[str] = []
+    for name, value in _chosen(settings).items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
@@ -81,8 +96,12 @@ def command_line(fit: FitFiles) -> str:
             words += [f"--{option}", *value]
         else:
             words += [f"--{option}", str(value)]
-    words += ["-o", str(fit.output)]
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return words
+
+
+def length_words(option: str, lengths: Three) -> list[str]:
+    """Return an option with three lengths in um."""
+    return [option, *(repr(float(length)) for length in lengths)]
 
 
 def python_script(fit: FitFiles) -> str:
@@ -119,7 +138,3 @@ def _chosen(settings: FitSettings) -> dict[str, Any]:
     defaults = FitSettings()
     values = settings.model_dump()
     return {name: value for name, value in values.items() if value != getattr(defaults, name)}
-
-
-def _lengths(option: str, lengths: Three) -> list[str]:
-    return [option, *(repr(float(length)) for length in lengths)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deltamic.replacing import replacing
+
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult, FitSettings
     from napari_deltamic.plugin.spatial import Placement
@@ -40,7 +42,7 @@ def save_result(result: FitResult, placement: Placement, folder: Path) -> list[P
         write_mesh(result.mesh, ply)
     tables = write_result_tables(folder, result)
     write_stack(rendering, result.image, placement.spacing)
-    settings.write_text(result.settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _write_settings(settings, result.settings)
     return [*files, *tables]
 
 
@@ -60,8 +62,13 @@ def save_movie(result: TimelapseResult, settings: FitSettings, folder: Path) -> 
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "tracks.csv", folder / "settings.json"]
     write_table_csv(files[0], result.tracks_table())
-    files[1].write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _write_settings(files[1], settings)
     for frame in result.frames:
         files.append(folder / f"mesh_t{frame.frame:04d}.rec")
         write_mesh(frame.mesh, files[-1])
     return files
+
+
+def _write_settings(file: Path, settings: FitSettings) -> None:
+    with replacing(file) as name:
+        name.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -266,7 +266,12 @@ class SeedDock(Dock):
             return
         source = self.image.source()
         function = self._from_points(source) if method == POINTS else self._from_labels(source)
-        self._task.run(function, lambda mesh: self._add(mesh, source))
+
+        def add(mesh: TriangleMesh) -> None:
+            self._view.session.finder = None
+            self._add(mesh, source)
+
+        self._task.run(function, add)
 
     def _make_from_image(self) -> None:
         search = self._search()
@@ -286,6 +291,7 @@ class SeedDock(Dock):
                 self.preview.show(made.labels, placement, search.image, search.settings)
             # The outline of the mesh is to be seen now.
             self.preview.hide()
+            self._view.session.finder = search.finder
             self._add(made.mesh, search.source, made.explained)
 
         self._task.run(from_image, add)

@@ -20,6 +20,7 @@ from napari_deltamic.plugin.psf_choice import PsfChoice, gaussian
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.mesh import TriangleMesh
+    from napari_deltamic.plugin.cell_finder import CellFinder
     from napari_deltamic.plugin.history import Moment
     from napari_deltamic.plugin.spatial import Placement, StackSource
     from napari_deltamic.plugin.suggestions import Marks
@@ -50,6 +51,8 @@ class Session:
         Asked at each start for what the user prefers.
     marks
         What the dye marks, as far as the user said it or agreed.
+    finder
+        What found the cells of the last seed; None if the user said where they are.
     corrected
         What the user has made of the mesh of the held fit; None if nothing.
     fitted
@@ -89,6 +92,7 @@ class Session:
         self.settings = FitSettings()
         self.preferences: Callable[[], Preferences] = Preferences
         self.marks: Marks | None = None
+        self.finder: CellFinder | None = None
         self.fitted: FitInput | None = None
         self.corrected: TriangleMesh | None = None
         self.result: FitResult | None = None

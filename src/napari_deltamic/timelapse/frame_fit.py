@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from napari_deltamic.fitting import loop
-from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, try_checkpoint
 from napari_deltamic.fitting.optics_report import optics_doubts
 from napari_deltamic.fitting.prepared_fit import prepare
 from napari_deltamic.fitting.settings import FitSettings
@@ -84,7 +84,7 @@ def frame_fit(
                 break
             yield state
             if checkpoint is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
-                save_checkpoint(checkpoint, progress, identity)
+                try_checkpoint(checkpoint, progress, identity)
                 saved = time.monotonic()
         # Guarded steps do not lead a mesh through itself, and to look takes a third of a frame.
         guarded = known is not None and progress.mesh.has_contacts
@@ -99,6 +99,5 @@ def frame_fit(
     finally:
         states.close()
         if checkpoint is not None:
-            save_checkpoint(checkpoint, progress, identity)
+            try_checkpoint(checkpoint, progress, identity)
         release_memory()
-

@@ -120,8 +120,7 @@ class MovieFolder:
             The PSF as learned, if this frame learned it.
         """
         if psf is not None:
-            with replacing(self.path / "learned_psf.json") as name:
-                save_psf(psf, name)
+            save_psf(psf, self.path / "learned_psf.json")
         write_mesh(result.mesh, self.mesh_file(result.frame))
         known = result.intensities
         facts = {name: getattr(result, name) for name in _PLAIN}

@@ -16,7 +16,7 @@ from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 from napari_deltamic.tissue.light import Light
-from napari_deltamic.tissue.piece import Piece, piece_of
+from napari_deltamic.tissue.piece import Piece, piece_of, within
 from napari_deltamic.tissue.window import window_of
 
 # Cells that the stack's border cuts start near their place; neighbours beyond it do not move.
@@ -97,9 +97,8 @@ def block_leg(
     yield None
     part, counted = window_of(task.stack, piece, reach)
     yield None
-    prepared, progress = prepare(
-        part, piece.mesh, task.psf, task.settings, room=_ROOM, size=task.size
-    )
+    near = within(piece, part, task.psf.extent())
+    prepared, progress = prepare(part, near, task.psf, task.settings, room=_ROOM, size=task.size)
     prepared = prepared._replace(counted=counted, held=piece.held)
     yield None
     around = float(np.median(part.data)) if background is None else background

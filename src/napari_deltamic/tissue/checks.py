@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_deltamic.fitting.checks import check_reach
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.mesh import TriangleMesh
@@ -33,8 +34,7 @@ def checked_tissue(
             raise ValueError(
                 f"{name}: not possible in blocks; fit a part of the tissue at once to learn it"
             )
-    if len(mesh.faces) == 0:
-        raise ValueError("mesh: it has no faces; seed one first")
+    check_reach(stack, mesh, psf)
     open_regions = mesh.open_regions()
     if len(open_regions):
         raise ValueError(

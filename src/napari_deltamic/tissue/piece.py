@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh
 
 
@@ -54,6 +55,26 @@ def piece_of(mesh: TriangleMesh, own: NDArray[np.int64], reach: NDArray[np.float
         mesh.vertices[vertices], compact.reshape(-1, 3), np.where(is_kept[labels], labels, 0)
     )
     return Piece(part, own, vertices, ~np.isin(vertices, moving, assume_unique=True))
+
+
+def within(piece: Piece, stack: OnVoxels, margin: NDArray[np.float64]) -> TriangleMesh:
+    """Return the piece's mesh with what lies far outside of a stack pressed flat around it.
+
+    The box of the transforms need not hold it then, and regions stay closed and, in the stack, as
+    they are. Only vertices that are held move.
+
+    Parameters
+    ----------
+    piece
+        The block.
+    stack
+        What is to be seen of it.
+    margin
+        (3,) how far outside of the stack something still shines into it, in um.
+    """
+    vertices = piece.mesh.vertices
+    near = np.clip(vertices, stack.lower_corner - margin, stack.upper_corner + margin)
+    return piece.mesh.with_vertices(np.where(piece.held[:, None], near, vertices))
 
 
 def _near(

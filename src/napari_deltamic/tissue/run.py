@@ -29,7 +29,7 @@ from napari_deltamic.torch_threads import torch_threads
 
 _log = logging.getLogger(__name__)
 
-# Before the last stage a rough plateau will do, as in a fit of one piece.
+# Before the last leg of all a rough plateau will do: neighbours move yet.
 _ROUGHER = 10.0
 
 
@@ -73,7 +73,8 @@ def fit_tissue(
     psf
         The blur of the microscope.
     settings
-        Choices; the defaults if None.
+        Choices; if None the defaults, but with one stage. Cells that nearly have their place gain
+        nothing from coarse stages, which take as long.
     on_state
         Called after every iteration of a block, on the thread that fits.
     cells
@@ -96,7 +97,7 @@ def fit_tissue(
     ValueError
         If an argument makes no sense; the message names it and says what to do.
     """
-    settings = FitSettings() if settings is None else settings
+    settings = FitSettings(stages=1) if settings is None else settings
     file = None if checkpoint is None else Path(checkpoint)
     if resume and file is None:
         raise ValueError("resume: there is no checkpoint to go on from; name its file")
@@ -162,7 +163,8 @@ def tissue_states(
                 progress.mesh = yield from remeshing(progress.mesh, edge)
             progress.block, progress.begun = 0, True
             keep()
-        tolerance = settings.tolerance * (1.0 if last else _ROUGHER)
+        final = last and progress.leg == plan.legs - 1
+        tolerance = settings.tolerance * (1.0 if final else _ROUGHER)
         leg = Leg(progress.stage, progress.leg, longest, tolerance)
         while progress.block < len(plan.blocks):
             began = time.monotonic()

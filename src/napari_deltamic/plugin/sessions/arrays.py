@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.archives import read_npz
+from napari_deltamic.replacing import replacing
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -27,7 +28,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     for name, array in plain.items():
         if array.dtype.kind not in "biufc":
             raise ValueError(f"{name}: values of type {array.dtype} cannot be saved")
-    with path.open("wb") as file:
+    with replacing(path) as name, name.open("wb") as file:
         np.savez(file, **plain)  # type: ignore[arg-type]
 
 

@@ -117,8 +117,8 @@ def read_session(folder: Path) -> SavedSession:
         return _session_of(content, data, folder)
     except KeyError as error:
         raise ValueError(f"{folder}: the session is damaged ({error} is missing)") from error
-    # Numbers and lists where others are expected fail in many ways.
-    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    # Numbers and lists where others are expected fail in many ways, and so do names of files.
+    except (TypeError, ValueError, AttributeError, IndexError, OverflowError, OSError) as error:
         raise ValueError(f"{folder}: the session is damaged ({error})") from error
 
 

@@ -1,0 +1,1 @@
+"""A coverage-guided search for files that break the readers: ``make fuzz``."""

@@ -1,0 +1,1 @@
+"""Batches: many stacks handed over to a process of their own, and watched."""

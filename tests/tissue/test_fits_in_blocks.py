@@ -1,0 +1,177 @@
+"""Tissues fitted block by block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tissue_cases import PSF_SIGMA, QUICK, SPACING, Counting, row
+
+import napari_deltamic as dm
+from napari_deltamic.fitting import FitSettings
+from napari_deltamic.imaging import LazyStack
+from napari_deltamic.mesh import mean_surface_distance
+from napari_deltamic.tissue import TissueState, fit_tissue
+from napari_deltamic.tissue.block import Leg, Task, block_leg
+from napari_deltamic.tissue.light import Light
+
+PIXEL = SPACING[2]
+
+
+@pytest.fixture(scope="module")
+def in_two() -> dm.TissueResult:
+    case = row(4)
+    return fit_tissue(case.stack, case.seed, case.psf, QUICK, cells=2)
+
+
+def test_blocks_find_the_truth_on_one_mesh(in_two: dm.TissueResult) -> None:
+    case = row(4)
+    assert [block.tolist() for block in in_two.blocks] == [[1, 2], [3, 4]]
+    assert in_two.mesh.is_closed
+    assert in_two.mesh.regions.tolist() == [1, 2, 3, 4]
+    before = mean_surface_distance(case.seed, case.truth).mean
+    after = mean_surface_distance(in_two.mesh, case.truth).mean
+    assert after < 0.15 * PIXEL < 0.5 * before
+    np.testing.assert_allclose(in_two.mesh.volumes(), case.truth.volumes(), rtol=0.01)
+    assert not in_two.stopped
+    assert "2 blocks" in in_two.stop_reason
+
+
+def test_blocks_agree_with_the_fit_of_the_whole_at_their_seam(in_two: dm.TissueResult) -> None:
+    case = row(4)
+    whole = dm.fit(case.stack, case.seed, case.psf, QUICK)
+
+    def seam(mesh: dm.TriangleMesh) -> dm.TriangleMesh:
+        of_both = (np.sort(mesh.labels, axis=1) == [2, 3]).all(axis=1)
+        return dm.TriangleMesh(mesh.vertices, mesh.faces[of_both])
+
+    apart = mean_surface_distance(seam(in_two.mesh), seam(whole.mesh))
+    assert apart.mean < 0.1 * PIXEL
+    assert mean_surface_distance(in_two.mesh, whole.mesh).mean < 0.1 * PIXEL
+    light = whole.intensities.membrane
+    np.testing.assert_allclose(in_two.intensities.membrane, light, rtol=0.1)
+    assert abs(in_two.intensities.background - whole.intensities.background) < 0.5
+
+
+def test_insides_are_fitted_in_blocks_as_well() -> None:
+    case = row(3, "interior")
+    quick = QUICK.model_copy(update={"label": "interior"})
+    result = fit_tissue(case.stack, case.seed, case.psf, quick, cells=1)
+    assert len(result.blocks) == 3
+    whole = dm.fit(case.stack, case.seed, case.psf, quick)
+    assert mean_surface_distance(result.mesh, whole.mesh).mean < 0.1 * PIXEL
+    np.testing.assert_allclose(result.intensities.interior, [35.0, 30.0, 35.0], rtol=0.05)
+
+
+def test_only_what_belongs_to_the_block_moves() -> None:
+    case = row(4)
+    task = Task(case.stack, case.psf, QUICK, 2.0)
+    leg = Leg(0, 0, 3, 1e-3)
+    outcomes = [
+        found
+        for found in block_leg(task, leg, case.seed, np.array([2]), Light(), None, 0.0)
+        if found is not None
+    ]
+    piece, positions = outcomes[-1].piece, outcomes[-1].positions
+    numbers = piece.vertices[~piece.held]
+    mine = np.unique(case.seed.faces[(case.seed.labels == 2).any(axis=1)])
+    np.testing.assert_array_equal(numbers, mine)
+    assert np.linalg.norm(positions - case.seed.vertices[numbers], axis=1).max() > 0.01
+
+
+def test_only_parts_of_the_stack_are_read() -> None:
+    case = row(4)
+    array = Counting(np.asarray(case.stack.data))
+    quick = QUICK.model_copy(update={"max_iterations": 4})
+    fit_tissue(LazyStack(array, SPACING), case.seed, case.psf, quick, cells=1)
+    assert 0 < array.most < 0.7 * np.prod(array.shape)
+
+
+def test_a_fit_that_is_stopped_goes_on_to_the_same_end(
+    tmp_path: Path, in_two: dm.TissueResult
+) -> None:
+    case, file = row(4), tmp_path / "tissue.npz"
+    seen: list[TissueState] = []
+
+    def run(**options: object) -> dm.TissueResult:
+        return fit_tissue(
+            case.stack, case.seed, case.psf, QUICK, seen.append, cells=2, checkpoint=file, **options
+        )
+
+    class KilledError(Exception):
+        pass
+
+    def kill(state: TissueState) -> None:
+        if state.leg == 0 and state.block == 1 and state.iteration == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit_tissue(case.stack, case.seed, case.psf, QUICK, kill, cells=2, checkpoint=file)
+    resumed = run(resume=True)
+    assert (seen[0].leg, seen[0].block) == (0, 1)
+    np.testing.assert_array_equal(resumed.mesh.faces, in_two.mesh.faces)
+    np.testing.assert_allclose(resumed.mesh.vertices, in_two.mesh.vertices, atol=1e-9)
+
+
+def test_stopping_keeps_what_was_found(tmp_path: Path) -> None:
+    case = row(4)
+    seen: list[TissueState] = []
+    result = fit_tissue(
+        case.stack,
+        case.seed,
+        case.psf,
+        QUICK,
+        seen.append,
+        cells=2,
+        should_stop=lambda: len(seen) >= 3,
+        checkpoint=tmp_path / "tissue.npz",
+    )
+    assert result.stopped
+    assert result.stop_reason == "stopped by the user"
+    assert result.mesh.is_closed
+    before = mean_surface_distance(case.seed.region_mesh(1), case.truth.region_mesh(1)).mean
+    after = mean_surface_distance(result.mesh.region_mesh(1), case.truth.region_mesh(1)).mean
+    assert after < before
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    case, file = row(4), tmp_path / "tissue.npz"
+    quick = QUICK.model_copy(update={"max_iterations": 2})
+    fit_tissue(case.stack, case.seed, case.psf, quick, cells=4, checkpoint=file)
+    with pytest.raises(ValueError, match="belongs to a fit of another stack"):
+        fit_tissue(case.stack, case.seed, case.psf, quick, cells=2, checkpoint=file, resume=True)
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match="cannot be read"):
+        fit_tissue(case.stack, case.seed, case.psf, quick, cells=4, checkpoint=file, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learn": ("sigma",)}, "learn: not possible in blocks"),
+        ({"standard_errors": True}, "standard_errors: not possible in blocks"),
+        ({"fit_attenuation": True}, "fit_attenuation: not possible in blocks"),
+    ],
+)
+def test_settings_that_need_the_whole_are_refused(changes: dict[str, object], message: str) -> None:
+    case = row(4)
+    with pytest.raises(ValueError, match=message):
+        fit_tissue(case.stack, case.seed, case.psf, FitSettings(**changes))
+
+
+def test_input_that_makes_no_sense_is_refused() -> None:
+    case = row(4)
+    whole = case.stack.part((0, 0, 0), case.stack.shape)
+    with pytest.raises(TypeError, match="stack: expected a LazyStack, got ImageStack"):
+        fit_tissue(whole, case.seed, case.psf)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="psf: expected a PSF"):
+        fit_tissue(case.stack, case.seed, PSF_SIGMA)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="resume: there is no checkpoint"):
+        fit_tissue(case.stack, case.seed, case.psf, resume=True)
+    far = case.seed.with_vertices(case.seed.vertices + 1000.0)
+    with pytest.raises(ValueError, match="mesh: region"):
+        fit_tissue(case.stack, far, case.psf)
+    opened = dm.TriangleMesh(case.seed.vertices, case.seed.faces[1:], case.seed.labels[1:])
+    with pytest.raises(ValueError, match="is not closed"):
+        fit_tissue(case.stack, opened, case.psf)
