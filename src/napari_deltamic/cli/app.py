@@ -26,6 +26,7 @@ from napari_deltamic.cli.values import Flag, finite
 COMMANDS = {
     "fit": "Fit meshes to an image stack.",
     "timelapse": "Fit every frame of a movie and follow its regions.",
+    "tissue": "Fit the cells of a stack larger than memory, block by block.",
     "batch": "Fit many stacks or movies, here or on a Dask cluster.",
     "render": "Render a mesh through a microscope into an OME-TIFF.",
     "psf": "Compute, measure and compare PSFs.",

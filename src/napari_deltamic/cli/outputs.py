@@ -19,6 +19,7 @@ from napari_deltamic.replacing import replacing
 if TYPE_CHECKING:
     from napari_deltamic.fitting import FitResult
     from napari_deltamic.imaging.frame_stack import Recording
+    from napari_deltamic.imaging.stack import OnVoxels
     from napari_deltamic.mesh import TriangleMesh
 
 LIBRARIES = ("napari-deltamic", "numpy", "scipy", "torch", "numba", "scikit-image", "trimesh")
@@ -90,18 +91,32 @@ def fit_facts(stack: Recording, result: FitResult) -> dict[str, Any]:
             "background": float(result.intensities.background),
             "attenuation_per_um": float(result.intensities.attenuation),
         },
+        **place_facts(stack, result.mesh),
+        "stage_starts": list(result.stage_starts),
+        "loss_history": [float(loss) for loss in result.loss_history],
+        **origin_facts(),
+    }
+
+
+def place_facts(stack: OnVoxels, mesh: TriangleMesh) -> dict[str, Any]:
+    """Return where stack and mesh lie, and how large they are."""
+    return {
         "stack": {
             "shape": list(stack.shape),
             "spacing_um": stack.spacing.tolist(),
             "origin_um": stack.origin.tolist(),
         },
         "mesh": {
-            "vertices": len(result.mesh.vertices),
-            "faces": len(result.mesh.faces),
-            "regions": result.mesh.regions.tolist(),
+            "vertices": len(mesh.vertices),
+            "faces": len(mesh.faces),
+            "regions": mesh.regions.tolist(),
         },
-        "stage_starts": list(result.stage_starts),
-        "loss_history": [float(loss) for loss in result.loss_history],
+    }
+
+
+def origin_facts() -> dict[str, Any]:
+    """Return what made a result."""
+    return {
         "command_line": shlex.join(["napari-deltamic", *sys.argv[1:]]),
         "versions": versions(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # What the border of the stack cuts goes on so many voxels, out of sight of the blur.
 _BEYOND = 5.0
+# Voxels of a label image that are taken as they are.
+_MOST_LABELS = 3e7
 
 PointsUnit = Literal["um", "voxel"]
 
@@ -151,6 +153,32 @@ def mesh_from_labels(path: Path, stack: OnVoxels) -> TriangleMesh:
     return seed_from_labels(labels, stack.spacing, stack.origin, beyond=_BEYOND * stack.spacing)
 
 
+def mesh_from_large_labels(path: Path, stack: OnVoxels) -> TriangleMesh:
+    """Do what :func:`mesh_from_labels` does with as many voxels as memory surely holds.
+
+    Of more, every second, third ... along each axis counts.
+    """
+    from napari_deltamic.imaging import LazyStack, open_stack
+    from napari_deltamic.mesh import seed_from_labels
+
+    step = int(np.ceil((np.prod(stack.shape, dtype=float) / _MOST_LABELS) ** (1 / 3)))
+    if step == 1:
+        return mesh_from_labels(path, stack)
+    try:
+        found: LazyStack = open_stack(path, spacing=stack.spacing)
+    except ValueError as error:
+        raise UsageError(f"--labels: {str(error).removeprefix('path: ')}") from error
+    _check_labels(path, found.shape, np.dtype(found.data.dtype), stack.shape)
+    # Slab by slab, for not all that can be sliced can be sliced in steps.
+    slabs = [
+        np.asarray(found.data[k : k + 1, :, :])[:, ::step, ::step]
+        for k in range(0, found.shape[0], step)
+    ]
+    coarse = step * stack.spacing
+    beyond = _BEYOND * stack.spacing
+    return seed_from_labels(np.concatenate(slabs), coarse, stack.origin, beyond=beyond)
+
+
 def read_labels(path: Path, shape: tuple[int, int, int]) -> NDArray[np.integer]:
     """Return the (Z, Y, X) labels of a TIFF or a zarr folder, which must have a stack's shape.
 
@@ -170,13 +198,19 @@ def read_labels(path: Path, shape: tuple[int, int, int]) -> NDArray[np.integer]:
     except ValueError as error:
         # The reader's sentence names the file, but its own argument.
         raise UsageError(f"--labels: {str(error).removeprefix('path: ')}") from error
-    if labels.shape != shape:
-        raise UsageError(f"--labels: {path} has shape {labels.shape}, the stack has {shape}")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise UsageError(f"--labels: {path} holds {labels.dtype}, not whole numbers")
+    _check_labels(path, labels.shape, labels.dtype, shape)
     if not (labels > 0).any():
         raise UsageError(f"--labels: {path} has no label above 0")
     return labels
+
+
+def _check_labels(
+    path: Path, found: tuple[int, ...], dtype: np.dtype[Any], shape: tuple[int, int, int]
+) -> None:
+    if found != shape:
+        raise UsageError(f"--labels: {path} has shape {found}, the stack has {shape}")
+    if not np.issubdtype(dtype, np.integer):
+        raise UsageError(f"--labels: {path} holds {dtype}, not whole numbers")
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.state import FitResult
+from napari_deltamic.fitting.state import FitResult, Intensities
 from napari_deltamic.mesh import write_measure_tables
 
 Columns = dict[str, NDArray[np.float64]]
@@ -29,8 +29,7 @@ def result_columns(result: FitResult) -> tuple[Columns, Columns]:
         far as they were fitted, and standard errors where they are known.
     """
     light, errors = result.intensities, result.errors
-    regions: Columns = {"intensity": light.interior} if len(light.interior) else {}
-    contacts: Columns = {"brightness": light.membrane} if len(light.membrane) else {}
+    regions, contacts = light_columns(light)
     if errors is not None:
         regions |= {"volume_error": errors.volumes, "area_error": errors.areas}
         contacts |= {"area_error": errors.interface_areas}
@@ -38,6 +37,13 @@ def result_columns(result: FitResult) -> tuple[Columns, Columns]:
             regions["intensity_error"] = errors.intensities.interior
         if len(light.membrane):
             contacts["brightness_error"] = errors.intensities.membrane
+    return regions, contacts
+
+
+def light_columns(light: Intensities) -> tuple[Columns, Columns]:
+    """Return brightness as far as it was fitted: (R,) per um^3, and (I,) per um^2."""
+    regions: Columns = {"intensity": light.interior} if len(light.interior) else {}
+    contacts: Columns = {"brightness": light.membrane} if len(light.membrane) else {}
     return regions, contacts
 
 

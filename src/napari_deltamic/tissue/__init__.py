@@ -1,6 +1,15 @@
 """Tissues larger than memory: fitted in blocks of cells that share one mesh."""
 
+from napari_deltamic.tissue.memory import cells_for, memory_needed
 from napari_deltamic.tissue.progress import BlockSummary, TissueResult, TissueState
-from napari_deltamic.tissue.run import fit_tissue
+from napari_deltamic.tissue.run import fit_tissue, last_edge_length
 
-__all__ = ["BlockSummary", "TissueResult", "TissueState", "fit_tissue"]
+__all__ = [
+    "BlockSummary",
+    "TissueResult",
+    "TissueState",
+    "cells_for",
+    "fit_tissue",
+    "last_edge_length",
+    "memory_needed",
+]

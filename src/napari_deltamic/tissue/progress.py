@@ -65,6 +65,7 @@ class TissueState(NamedTuple):
     stages: int
     leg: int
     """The first or the second half of the stage."""
+    legs: int
     block: int
     blocks: int
     iteration: int
@@ -75,6 +76,16 @@ class TissueState(NamedTuple):
     """Fraction of the fit that is done at least, 0 to 1."""
     mesh: TriangleMesh
     """The tissue when the block began."""
+
+    @property
+    def round(self) -> int:
+        """How often, from 1, all blocks are gone over; each stage does it once or twice."""
+        return self.stage * self.legs + self.leg + 1
+
+    @property
+    def rounds(self) -> int:
+        """How often in all."""
+        return self.stages * self.legs
 
 
 @dataclass(frozen=True, eq=False)

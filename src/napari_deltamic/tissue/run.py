@@ -140,9 +140,22 @@ def prepared_tissue(
     mesh = checked_tissue(stack, mesh, psf, settings)
     blocks = partition(mesh, cells)
     size = object_size(stack, mesh)
-    box = padded_shape(stack.shape, stack.spacing, np.minimum(psf.extent(), stack.spacing))
-    plan = stages(stack, mesh, psf, box, settings, size)
+    plan = _stages(stack, mesh, psf, settings, size)
     return Plan(Task(stack, psf, settings, size), plan, blocks), TissueProgress(mesh, len(blocks))
+
+
+def last_edge_length(
+    stack: LazyStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+) -> float:
+    """Return the length in um of a tissue's edges at the end."""
+    return _stages(stack, mesh, psf, settings, object_size(stack, mesh))[-1].edge_length
+
+
+def _stages(
+    stack: LazyStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, size: float
+) -> list[Stage]:
+    box = padded_shape(stack.shape, stack.spacing, np.minimum(psf.extent(), stack.spacing))
+    return stages(stack, mesh, psf, box, settings, size)
 
 
 def tissue_states(
@@ -178,7 +191,7 @@ def tissue_states(
         progress.leg, progress.begun = progress.leg + 1, False
         if progress.leg == plan.legs:
             progress.stage, progress.leg = progress.stage + 1, 0
-    return f"all {len(plan.blocks)} blocks have settled"
+    return "every block has settled"
 
 
 def _block(
@@ -207,6 +220,7 @@ def _block(
                 leg.stage,
                 len(plan.stages),
                 leg.number,
+                plan.legs,
                 progress.block,
                 len(plan.blocks),
                 outcome.iterations,

@@ -1,0 +1,94 @@
+"""How much memory a fit in blocks takes, known before it runs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_deltamic.imaging.stack import OnVoxels
+from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.optics import PSF
+from napari_deltamic.tissue.block import reach_of
+from napari_deltamic.tissue.partition import partition
+
+# Measured on tissues of 10 to 1,000 cells, blocks of 10 to 64, and rounded up.
+_LIBRARIES = 0.5e9
+_PER_VOXEL = 80.0
+_PER_FACE = 4e3
+# Neighbours that are rendered have about as many faces as a block's own cells.
+_WITH_NEIGHBOURS = 2.0
+_EQUILATERAL = 3.0**0.5 / 4.0
+
+
+def memory_needed(
+    stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float, cells: int
+) -> float:
+    """Return about how many bytes the fit of a tissue takes at most, Python's libraries included.
+
+    Parameters
+    ----------
+    stack, mesh, psf, cells
+        Those of :func:`~napari_deltamic.tissue.fit_tissue`.
+    edge_length
+        Of the mesh at the end, in um.
+    """
+    return _Needs(stack, mesh, psf, edge_length).of(cells)
+
+
+def cells_for(
+    memory: float, stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float
+) -> int:
+    """Return the most cells of a block for which a number of bytes suffices.
+
+    Raises
+    ------
+    ValueError
+        If it does not suffice for blocks of one cell.
+    """
+    needs = _Needs(stack, mesh, psf, edge_length)
+    blocks, count = 1, len(mesh.regions)
+    while blocks < count:
+        cells = -(-count // blocks)
+        if needs.of(cells) <= memory:
+            return cells
+        blocks = max(blocks + 1, round(1.25 * blocks))
+    if needs.of(1) <= memory:
+        return 1
+    raise ValueError(
+        f"memory: {memory / 1e9:.3g} GB do not suffice, even for one cell at a time; "
+        f"{needs.of(1) / 1e9:.3g} GB would, and longer edges need less"
+    )
+
+
+class _Needs:
+    def __init__(self, stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float) -> None:
+        self._stack, self._mesh = stack, mesh
+        self._margin = 2.0 * reach_of(psf) + psf.extent()
+        _, areas = mesh.face_normals_and_areas()
+        self._faces = float(areas.sum()) / (_EQUILATERAL * edge_length**2)
+        self._lower, self._upper = _region_boxes(mesh)
+
+    def of(self, cells: int) -> float:
+        blocks = partition(self._mesh, cells)
+        most = max(self._voxels(block) for block in blocks)
+        faces = self._faces * min(1.0, _WITH_NEIGHBOURS / len(blocks))
+        # The mesh of all is remeshed at once.
+        return _LIBRARIES + _PER_VOXEL * most + _PER_FACE * max(faces, 0.5 * self._faces)
+
+    def _voxels(self, block: NDArray[np.int64]) -> float:
+        lower = self._lower[block].min(axis=0) - self._margin
+        upper = self._upper[block].max(axis=0) + self._margin
+        size = np.minimum(upper - lower, self._stack.spacing * self._stack.shape)
+        return float(np.prod(size / self._stack.spacing))
+
+
+def _region_boxes(mesh: TriangleMesh) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and the largest coordinates of each region, by its number."""
+    size = int(mesh.labels.max(initial=0)) + 1
+    corners = mesh.vertices[mesh.faces]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    lower, upper = np.full((size, 3), np.inf), np.full((size, 3), -np.inf)
+    for side in mesh.labels.T:
+        np.minimum.at(lower, side, low)
+        np.maximum.at(upper, side, high)
+    return lower, upper
