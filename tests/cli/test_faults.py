@@ -117,7 +117,7 @@ def test_a_result_that_could_not_be_written_is_not_fitted_again(words, earlier, 
     assert run(*words, tmp_path, *EARLIER) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert f"{tmp_path / 'mesh.ply'}: Is a directory" in said
-    assert f"is kept in {tmp_path / 'checkpoint.npz'}" in said
+    assert f"is kept in {tmp_path}: put that right" in said
     assert "run the same command with --resume" in said
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["checkpoint.npz"]
     (tmp_path / "mesh.ply").rmdir()

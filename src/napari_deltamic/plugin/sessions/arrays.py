@@ -28,7 +28,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     for name, array in plain.items():
         if array.dtype.kind not in "biufc":
             raise ValueError(f"{name}: values of type {array.dtype} cannot be saved")
-    with replacing(path) as name, name.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **plain)  # type: ignore[arg-type]
 
 
