@@ -69,8 +69,8 @@ def resumable(progress: Path, resumes: bool) -> Iterator[None]:
         if _changed(progress) in (None, before):
             raise
         raise OSError(
-            f"{sentence(error)}. What was fitted so far is kept in {progress.parent}: put that right "
-            "and run the same command with --resume"
+            f"{sentence(error)}. What was fitted so far is kept in {progress.parent}: put that "
+            "right and run the same command with --resume"
         ) from error
 
 

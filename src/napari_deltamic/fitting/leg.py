@@ -28,6 +28,7 @@ from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.renewal import renewing
 from napari_deltamic.fitting.roughness import roughness
 from napari_deltamic.fitting.stages import Stage
+from napari_deltamic.fitting.still_light import StillLight
 from napari_deltamic.imaging.frame_stack import FrameStack
 from napari_deltamic.imaging.image_model import below_nyquist
 from napari_deltamic.mesh import TriangleMesh
@@ -230,8 +231,9 @@ def _begun(
     apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
     yield
     objective = Objective(progress, problem, topology, prior, apart)
-    if prepared.held is not None:
+    if prepared.held is not None and prepared.held.any():
         objective.free = torch.tensor(~prepared.held[:, None], device=device)
+        objective.still = StillLight(topology, prepared.held)
         smooth = _among(objective.free, smooth)
     objective.image_noise = noise_of_image(problem, prepared.stack, stage)
     objective.learns_later = bool(prepared.quantities) and progress.optics is None

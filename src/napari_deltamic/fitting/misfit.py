@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_deltamic.fitting.densities import Brightness, Topology, lit
 from napari_deltamic.fitting.linear import bilinear_minimum
 from napari_deltamic.fitting.problem import Problem, density_modes, inner, positions_of, threads_for
+from napari_deltamic.fitting.still_light import StillLight
 
 _NONE = np.empty(0)
 
@@ -61,6 +62,7 @@ def evaluate(
     topology: Topology,
     brightness: Brightness,
     variations: Variations | None = None,
+    still: StillLight | None = None,
 ) -> Evaluation:
     """Return the misfit with the brightness of each kind and the background at their best.
 
@@ -78,9 +80,11 @@ def evaluate(
     variations
         Changes of the optics that are solved for together with them; what their prior adds is the
         evaluation's penalty.
+    still
+        Renders the mesh if some of its vertices are held.
     """
     with threads_for(problem):
-        return _evaluate(problem, vertices, topology, brightness, variations)
+        return _evaluate(problem, vertices, topology, brightness, variations, still)
 
 
 def _evaluate(
@@ -89,6 +93,7 @@ def _evaluate(
     topology: Topology,
     brightness: Brightness,
     variations: Variations | None,
+    still: StillLight | None,
 ) -> Evaluation:
     positions = positions_of(problem, vertices).detach().requires_grad_()
     dense = Brightness(lit(brightness.membrane), lit(brightness.interior), 0.0)
@@ -97,7 +102,10 @@ def _evaluate(
         Brightness(_NONE, dense.interior, 0.0),
     ]
     kinds = [kind for kind in kinds if len(kind.membrane) or len(kind.interior)]
-    modes = [density_modes(problem, positions, topology, kind) for kind in kinds]
+    if still is None:
+        modes = [density_modes(problem, positions, topology, kind) for kind in kinds]
+    else:
+        modes = [still.modes(problem, positions, kind) for kind in kinds]
     with torch.no_grad():
         light = [one.detach() for one in modes]
         blurred = [one * problem.transfer for one in light]

@@ -18,6 +18,7 @@ from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.roughness import Roughness
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage
+from napari_deltamic.fitting.still_light import StillLight
 from napari_deltamic.imaging.frame_stack import Recording
 
 
@@ -37,11 +38,13 @@ class Objective:
     """Whether the misfit is mostly that of optics yet to be learned."""
     free: torch.Tensor | None = None
     """(V, 1) which vertices may move; None for all."""
+    still: StillLight | None = None
+    """Renders the mesh if some vertices may not move."""
 
     def __call__(self, vertices: torch.Tensor) -> Evaluation:
         """Return the misfit and what the priors add, for vertices of (V, 3) in um."""
         noise = self.progress.noise
-        misfit = evaluate(self.problem, *self.view(vertices), self.variations)
+        misfit = evaluate(self.problem, *self.view(vertices), self.variations, self.still)
         rough, slope = self.prior.energy(vertices)
         penalty, gradient = misfit.penalty + noise * rough, misfit.gradient + noise * slope
         if self.apart is not None:
