@@ -135,6 +135,18 @@ def test_stopping_keeps_what_was_found(tmp_path: Path) -> None:
     assert after < before
 
 
+def test_cells_of_which_nothing_is_seen_stay_and_are_named() -> None:
+    case = row(4)
+    dark = np.asarray(case.stack.data).copy()
+    dark[:, :, 36:] = 7.0
+    quick = QUICK.model_copy(update={"max_iterations": 10})
+    stack = LazyStack(dark, SPACING)
+    result = fit_tissue(stack, case.seed, case.psf, quick, cells=1)
+    assert "the block of regions 4 found the same value in all voxels" in result.warnings[0]
+    apart = mean_surface_distance(result.mesh.region_mesh(4), case.seed.region_mesh(4))
+    assert apart.mean < 0.2 * PIXEL
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     case, file = row(4), tmp_path / "tissue.npz"
     quick = QUICK.model_copy(update={"max_iterations": 2})

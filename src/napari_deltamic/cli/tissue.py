@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ from napari_deltamic.fitting.settings import FitSettings
 if TYPE_CHECKING:
     from napari_deltamic.imaging import LazyStack
     from napari_deltamic.tissue import TissueResult
+
+_log = logging.getLogger(__name__)
 
 _CELLS = 48
 
@@ -123,7 +126,9 @@ def tissue(
             )
         write_tissue(output, image, result, {"input": str(stack), "psf": repr(result.psf)})
         save_psf(result.psf, output / "psf.json")
-    say(f"{result.stop_reason}. Wrote {output}")
+    for warning in result.warnings:
+        _log.warning(warning)
+    say(f"{result.stop_reason[0].upper()}{result.stop_reason[1:]}. Wrote {output}")
     if result.stopped:
         say("Run the same command with --resume to go on.")
         return INTERRUPTED
@@ -156,6 +161,7 @@ def write_tissue(
         {
             **facts,
             "stop_reason": result.stop_reason,
+            "warnings": result.warnings,
             "settings": result.settings.model_dump(mode="json"),
             "background": result.intensities.background,
             "blocks": blocks,

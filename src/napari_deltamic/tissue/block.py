@@ -23,6 +23,7 @@ from napari_deltamic.tissue.window import window_of
 _ROOM = 0.05
 # Of the PSF's extent: what lies farther hardly shines here.
 _REACH = 0.5
+NOTHING_THERE = "found the same value in all voxels"
 
 
 class Task(NamedTuple):
@@ -75,6 +76,7 @@ def block_leg(
     """Move a block's cells step by step.
 
     Yields what has been found after each step, and None in between; returns why the leg ended.
+    Where the stack is the same everywhere nothing is found, and the cells stay.
 
     Parameters
     ----------
@@ -96,6 +98,8 @@ def block_leg(
     piece = piece_of(mesh, own, 2.0 * reach)
     yield None
     part, counted = window_of(task.stack, piece, reach)
+    if part.data.min() == part.data.max():
+        return NOTHING_THERE
     yield None
     near = within(piece, part, task.psf.extent())
     prepared, progress = prepare(part, near, task.psf, task.settings, room=_ROOM, size=task.size)

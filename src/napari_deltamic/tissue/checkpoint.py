@@ -17,7 +17,7 @@ from napari_deltamic.tissue.light import Light
 from napari_deltamic.tissue.progress import BlockSummary, TissueProgress
 
 _VERSION = 1
-_SCALARS = ("blocks", "stage", "leg", "block", "begun")
+_PLAIN = ("blocks", "stage", "leg", "block", "begun", "warnings")
 # Voxels along each side of the part of a stack that tells it from another.
 _SAMPLE = 32
 
@@ -43,7 +43,7 @@ def save_tissue(path: Path, progress: TissueProgress, identity: str) -> None:
     meta = {
         "version": _VERSION,
         "identity": identity,
-        **{name: getattr(progress, name) for name in _SCALARS},
+        **{name: getattr(progress, name) for name in _PLAIN},
         "membrane": [[*pair, value] for pair, value in progress.light.membrane.items()],
         "interior": list(progress.light.interior.items()),
         "summaries": [[block, *one] for block, one in progress.summaries.items()],
@@ -79,7 +79,7 @@ def load_tissue(path: Path, identity: str) -> TissueProgress:
                         dict(meta["interior"]),
                     ),
                     summaries={block: BlockSummary(*one) for block, *one in meta["summaries"]},
-                    **{name: meta[name] for name in _SCALARS},
+                    **{name: meta[name] for name in _PLAIN},
                 )
     # A damaged archive fails in a dozen ways.
     except Exception as error:

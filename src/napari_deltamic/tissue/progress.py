@@ -41,6 +41,7 @@ class TissueProgress:
     begun: bool = False
     """Whether the leg's mesh is ready."""
     summaries: dict[int, BlockSummary] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def take(self, outcome: Outcome) -> None:
         """Take over what the current block has found."""
@@ -106,6 +107,8 @@ class TissueResult:
         A sentence saying why the fit ended.
     stopped
         Whether that was before its time.
+    warnings
+        Sentences on what the user should look at, if anything.
     settings, psf
         What it ran with.
     """
@@ -116,5 +119,6 @@ class TissueResult:
     summaries: dict[int, BlockSummary]
     stop_reason: str
     stopped: bool
+    warnings: list[str]
     settings: FitSettings
     psf: PSF

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage, object_size, stages
+from napari_deltamic.fitting.verdict import doubts
 from napari_deltamic.imaging.image_model import padded_shape
 from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.kernel_threads import thread_count
@@ -20,7 +21,7 @@ from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
 from napari_deltamic.meshft.backends import release_memory
 from napari_deltamic.optics import PSF
-from napari_deltamic.tissue.block import Leg, Outcome, Task, block_leg
+from napari_deltamic.tissue.block import NOTHING_THERE, Leg, Outcome, Task, block_leg
 from napari_deltamic.tissue.checkpoint import identity_of, load_tissue, save_tissue
 from napari_deltamic.tissue.checks import checked_tissue
 from napari_deltamic.tissue.partition import partition
@@ -108,8 +109,14 @@ def fit_tissue(
             progress = load_tissue(file, identity)
 
         def keep() -> None:
-            if file is not None:
+            if file is None:
+                return
+            try:
                 save_tissue(file, progress, identity)
+            except OSError as error:
+                # Hours of fitting count for more than the means to go on from them.
+                reason = error.strerror or error
+                _log.warning("the progress could not be kept in %s (%s)", file, reason)
 
         states = tissue_states(plan, progress, keep)
         try:
@@ -119,6 +126,10 @@ def fit_tissue(
             states.close()
             release_memory()
         keep()
+    if not stopped:
+        resolution = 0.5 / plan.stages[-1].cutoff
+        light = progress.light.of(progress.mesh, settings.label, 0.0, 0.0)
+        progress.warnings += doubts(progress.mesh, light, resolution)
     background = float(np.mean([one.background for one in progress.summaries.values()] or [0.0]))
     light = progress.light.of(progress.mesh, settings.label, background, 0.0)
     return TissueResult(
@@ -128,6 +139,7 @@ def fit_tissue(
         progress.summaries,
         reason,
         stopped,
+        progress.warnings,
         settings,
         psf,
     )
@@ -211,7 +223,12 @@ def _block(
     done = (progress.stage * plan.legs + progress.leg) * len(plan.blocks) + progress.block
     total = len(plan.stages) * plan.legs * len(plan.blocks)
     try:
-        for outcome in steps:
+        while True:
+            try:
+                outcome = next(steps)
+            except StopIteration as end:
+                reason = str(end.value)
+                break
             if outcome is None:
                 yield None
                 continue
@@ -228,6 +245,9 @@ def _block(
                 done / total,
                 progress.mesh,
             )
+        if reason == NOTHING_THERE and progress.leg == progress.stage == 0:
+            regions = ", ".join(str(region) for region in own)
+            progress.warnings.append(f"the block of regions {regions} {reason}, so they stayed")
     finally:
         if found is not None:
             progress.take(found)
