@@ -186,6 +186,23 @@ def checkpoints(folder: Path) -> list[bytes]:
     return contents
 
 
+def tissue_checkpoints(folder: Path) -> list[bytes]:
+    """Return checkpoints of a tissue's fit before its first block, and of one in its midst."""
+    from napari_deltamic.tissue.checkpoint import save_tissue
+    from napari_deltamic.tissue.light import Light
+    from napari_deltamic.tissue.progress import BlockSummary, TissueProgress
+
+    file, contents = folder / "seed-tissue.npz", []
+    begun = TissueProgress(tetrahedron(), 2)
+    midway = TissueProgress(tetrahedron(), 2, Light({(0, 1): 2.0}, {1: 3.0}), 0, 1, 1, True)
+    midway.summaries[0] = BlockSummary(1.0, 0.1, 1e-6, 20)
+    midway.warnings.append("one")
+    for progress in (begun, midway):
+        save_tissue(file, progress, IDENTITY)
+        contents.append(file.read_bytes())
+    return contents
+
+
 def checkpoint_alone() -> bytes:
     """Return the folder of a session that has a checkpoint alone."""
     return packed({"checkpoint.npz": _facts()})

@@ -134,6 +134,18 @@ def _checkpoint(folder: Path) -> Prepared:
     return Prepared(seeds.checkpoints(folder), read)
 
 
+def _tissue(folder: Path) -> Prepared:
+    from napari_deltamic.tissue.checkpoint import load_tissue
+
+    file = folder / "tissue.npz"
+
+    def read(data: bytes) -> None:
+        file.write_bytes(data)
+        load_tissue(file, seeds.IDENTITY)
+
+    return Prepared(seeds.tissue_checkpoints(folder), read)
+
+
 def _model(folder: Path) -> Prepared:
     from napari_deltamic.compressive import load_model
 
@@ -282,6 +294,9 @@ TARGETS: dict[str, Target] = {
     "autosaves": Target(_autosaves, _package("plugin.sessions.autosaves", "archives")),
     "checkpoint": Target(
         _checkpoint, (*_package("fitting.checkpoint", "archives"), "numpy.lib._format_impl")
+    ),
+    "tissue": Target(
+        _tissue, (*_package("tissue.checkpoint", "archives"), "numpy.lib._format_impl")
     ),
     "model": Target(
         _model, (*_package("compressive", "archives"), "torch._weights_only_unpickler")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from napari_deltamic.archives import read_npz
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.mesh import TriangleMesh
@@ -68,23 +71,25 @@ def load_tissue(path: Path, identity: str) -> TissueProgress:
         If the file is not a checkpoint of a tissue, or is one of other data, optics or settings.
     """
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            meta = dict(json.loads(str(archive["meta"])))
-            if meta["version"] == _VERSION and meta["identity"] == identity:
-                mesh = TriangleMesh(archive["vertices"], archive["faces"], archive["labels"])
-                return TissueProgress(
-                    mesh,
-                    light=Light(
-                        {(low, high): value for low, high, value in meta["membrane"]},
-                        dict(meta["interior"]),
-                    ),
-                    summaries={block: BlockSummary(*one) for block, *one in meta["summaries"]},
-                    **{name: meta[name] for name in _PLAIN},
-                )
+        arrays = read_npz(path)
+        meta = dict(json.loads(str(arrays["meta"])))
+        if meta["version"] == _VERSION and meta["identity"] == identity:
+            return _progress(meta, arrays)
     # A damaged archive fails in a dozen ways.
     except Exception as error:
         raise ValueError(f"checkpoint: {path} cannot be read ({error}); start afresh") from error
     raise ValueError(
         f"checkpoint: {path} belongs to a fit of another stack, mesh, PSF, settings or number of "
         "cells in a block; give the same ones, or start afresh"
+    )
+
+
+def _progress(meta: dict[str, Any], arrays: dict[str, NDArray[np.generic]]) -> TissueProgress:
+    membrane = {(int(low), int(high)): float(value) for low, high, value in meta["membrane"]}
+    interior = {int(region): float(value) for region, value in meta["interior"]}
+    return TissueProgress(
+        TriangleMesh(arrays["vertices"], arrays["faces"], arrays["labels"]),
+        light=Light(membrane, interior),
+        summaries={int(block): BlockSummary(*one) for block, *one in meta["summaries"]},
+        **{name: meta[name] for name in _PLAIN},
     )
