@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tissue_cases import SPACING, Row, row
 
 from napari_deltamic.imaging import ImageStack, render
 from napari_deltamic.mesh import TriangleMesh, concatenate, icosphere
 from napari_deltamic.tissue.partition import partition, region_centres
 from napari_deltamic.tissue.piece import piece_of, within
 from napari_deltamic.tissue.window import window_of
+from tissue_cases import SPACING, Row, row
 
 REACH = np.array([0.8, 0.5, 0.5])
 
