@@ -112,6 +112,31 @@ def stack_files(folder: Path) -> list[bytes]:
     return [_tiff(folder, content, options) for content, options in ways]
 
 
+def zarr_folders(folder: Path) -> list[bytes]:
+    """Return OME-Zarr images of versions 0.4 and 0.5 and a plain array, as archives."""
+    import zarr
+
+    contents = []
+    units = [{"name": one, "type": "space", "unit": "micrometer"} for one in "zyx"]
+    steps = [{"type": "scale", "scale": [0.5, 0.2, 0.2]}]
+    level = {"path": "0", "coordinateTransformations": steps}
+    image = {"axes": units, "datasets": [level]}
+    attributes: dict[int, dict[str, Any]] = {
+        2: {"multiscales": [{"version": "0.4"} | image]},
+        3: {"ome": {"version": "0.5", "multiscales": [image]}},
+    }
+    parts = {"shape": (2, 3, 4), "chunks": (2, 3, 2), "dtype": "uint16"}
+    for version in (2, 3):
+        place = folder / f"seed-{version}.zarr"
+        group = zarr.open_group(place, mode="w", zarr_format=version)
+        group.create_array("0", **parts)[...] = 7
+        group.attrs.update(attributes[version])
+        contents.append(_as_archive(place))
+    place = folder / "seed-plain.zarr"
+    zarr.create_array(place, dimension_names=["z", "y", "x"], **parts)[...] = 7
+    return [*contents, _as_archive(place)]
+
+
 def frame_files(folder: Path) -> list[bytes]:
     """Return TIFF files of masks, of frames of :func:`small_model`, and of labels."""
     masks = np.eye(4, dtype=np.uint8)[None] * 255

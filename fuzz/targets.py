@@ -69,6 +69,26 @@ def _tiff(folder: Path) -> Prepared:
     return Prepared(seeds.stack_files(folder), read)
 
 
+def _zarr(folder: Path) -> Prepared:
+    from napari_deltamic.imaging import open_stack, stack_info
+
+    place = folder / "input.zarr"
+
+    def read(data: bytes) -> None:
+        # As deep as the chunks of version 3.
+        if not _laid_out(data, place, deepest=5):
+            return
+        try:
+            info = stack_info(place)
+        except FileNotFoundError:
+            return
+        channel = 0 if info.channels > 1 else None
+        stack = open_stack(place, (0.5, 0.2, 0.2), channel, 0 if info.frames > 1 else None)
+        stack.part((0, 0, 0), (4, 4, 4))
+
+    return Prepared(seeds.zarr_folders(folder), read)
+
+
 def _psf(folder: Path) -> Prepared:
     from napari_deltamic.optics import load_psf
 
@@ -244,7 +264,7 @@ def _movie(folder: Path) -> Prepared:
     return Prepared(seeds.movie_folders(folder), read)
 
 
-def _laid_out(data: bytes, place: Path) -> list[str]:
+def _laid_out(data: bytes, place: Path, deepest: int = 2) -> list[str]:
     """Write the members of an archive into a folder, those whose names stay in it."""
     for old in sorted(place.rglob("*"), reverse=True):
         old.rmdir() if old.is_dir() else old.unlink()
@@ -252,11 +272,11 @@ def _laid_out(data: bytes, place: Path) -> list[str]:
     written = []
     for name, content in unpacked(data).items():
         parts = name.split("/")
-        if len(parts) > 2 or "\0" in name or not all(part.strip(".") for part in parts):
+        if len(parts) > deepest or "\0" in name or not all(part.strip(".") for part in parts):
             continue
         file = place / name
         try:
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         except OSError:
             continue
@@ -286,6 +306,9 @@ TARGETS: dict[str, Target] = {
         for suffix in (".obj", ".ply", ".stl", ".off", ".rec")
     },
     "tiff": Target(_tiff, (*_package("imaging.reading", "imaging.metadata"), "tifffile")),
+    "zarr": Target(
+        _zarr, (*_package("imaging.zarr_reading", "imaging.stored_image"), "zarr.core.metadata")
+    ),
     "psf": Target(_psf, _package("optics")),
     "settings": Target(_settings, _package("cli.fit", "fitting.settings")),
     "session": Target(

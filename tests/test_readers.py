@@ -26,7 +26,7 @@ DEEP = b"[" * 100_000
 # Removed when the interpreter ends.
 _FOLDER = TemporaryDirectory(prefix="readers-")
 # Each of their files takes milliseconds.
-SLOW = ("model", "training", "tiff", "frames")
+SLOW = ("model", "training", "tiff", "zarr", "frames")
 
 
 @cache

@@ -269,7 +269,7 @@ FIT = "fit model.pt frames.tif -o made --sigma .5 .3 .3 --mesh start.rec"
             "--frames: made.tif is --o",
         ),
         ("reconstruct model.pt three.tif -o made.tif", "FRAMES: three.tif holds frames of shape"),
-        ("reconstruct model.pt text.pt -o made.tif", "FRAMES: text.pt cannot be read as TIFF"),
+        ("reconstruct model.pt text.pt -o made.tif", "FRAMES: text.pt is not a readable TIFF file"),
         ("reconstruct text.pt frames.tif -o made.tif", "MODEL: text.pt is not a model"),
         ("reconstruct model.pt even.tif -o made.tif --offset 1", "FRAMES: their mean is 0"),
         (FIT.replace("--sigma .5 .3 .3", ""), "give --sigma or --psf"),
