@@ -13,6 +13,9 @@ from secrets import token_hex
 
 _TOKEN = 8
 _CANNOT_WAIT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+# Windows replaces no file while somebody reads it.
+_READERS_BLOCK = os.name == "nt"
+_SECONDS_OF_READING, _BETWEEN_TRIALS = 2.0, 0.05
 # Nobody writes for so long without a byte.
 _SECONDS_UNTIL_FORGOTTEN = 3600.0
 
@@ -38,7 +41,7 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         _to_disk(temporary)
-        temporary.replace(target)
+        _put_in_place(temporary, target)
     except OSError as error:
         raise _about(target, temporary, error) from error
     finally:
@@ -46,6 +49,19 @@ def replacing(target: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     _take_away_forgotten(target)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    end = time.monotonic() + _SECONDS_OF_READING
+    while True:
+        try:
+            temporary.replace(target)
+        except PermissionError:
+            if not _READERS_BLOCK or time.monotonic() > end:
+                raise
+            time.sleep(_BETWEEN_TRIALS)
+        else:
+            return
 
 
 def _to_disk(file: Path) -> None:

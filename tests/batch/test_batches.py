@@ -13,8 +13,11 @@ import pytest
 
 from batch_cases import LONG, QUICK, is_alive, wait_until, write_balls
 from napari_deltamic.batch import Item, items_of_files, run_batch
-from napari_deltamic.batch.outcome import LOG, RECORD, read_outcome
-from napari_deltamic.batch.summary import SUMMARY
+from napari_deltamic.batch.one import last_words, run_item
+from napari_deltamic.batch.outcome import LOG, RECORD, Outcome, read_outcome, task_of, write_outcome
+from napari_deltamic.batch.pulse import PULSE
+from napari_deltamic.batch.summary import SUMMARY, write_tables
+from napari_deltamic.mesh import icosphere, write_measure_tables
 
 
 def rows(path):
@@ -62,6 +65,47 @@ def test_done_skipped_and_done_anew(tmp_path):
     assert (out / "ball0" / "mesh.rec").read_bytes() == (out / "ball1" / "mesh.rec").read_bytes()
 
 
+@pytest.mark.parametrize("option", ["settings", "psf", "mesh", "points", "labels"])
+def test_another_content_of_a_file_that_an_option_names_is_another_task(tmp_path, option):
+    (file,) = write_balls(tmp_path / "stacks", 1)
+    named = tmp_path / "named"
+    named.write_text("one")
+    item = Item("a", "fit", file, (f"--{option}", str(named)))
+    before = task_of(item)
+    assert task_of(item) == before
+    assert json.loads(json.dumps(before)) == before
+    named.write_text("three")
+    assert task_of(item) != before
+
+
+def test_a_checkpoint_of_another_fit_is_not_gone_on_with(tmp_path):
+    items = items_of_files(write_balls(tmp_path / "stacks", 1), QUICK)
+    own = tmp_path / "out" / "ball0"
+    own.mkdir(parents=True)
+    (own / "checkpoint.npz").write_text("damaged")
+    (own / "contacts.csv").write_text("regions\nof another fit\n")
+    # As a batch leaves it that is killed before its first checkpoint.
+    (outcome,) = run_batch(items, tmp_path / "out", retries=0)
+    assert (outcome.status, outcome.attempts) == ("done", 1)
+    assert not (own / "contacts.csv").exists()
+    assert not (tmp_path / "out" / "all_contacts.csv").exists()
+
+
+def test_a_checkpoint_that_is_refused_costs_no_retry(tmp_path):
+    items, out = items_of_files(write_balls(tmp_path / "stacks", 1), QUICK), tmp_path / "out"
+    own = out / "ball0"
+    own.mkdir(parents=True)
+    write_outcome(own, Outcome("ball0", "stopped", attempts=1, task=task_of(items[0])))
+    (own / "checkpoint.npz").write_text("damaged")
+    (outcome,) = run_batch(items, out, retries=0)
+    assert (outcome.status, outcome.attempts) == ("done", 3)
+    log = (own / LOG).read_text()
+    assert log.startswith("attempt 2\n")
+    # What the failed attempt said is kept.
+    assert "checkpoint" in log[: log.index("attempt 3\n")]
+    assert "--resume" not in json.loads((own / "fit.json").read_text())["command_line"]
+
+
 def test_what_was_stopped_goes_on(tmp_path):
     files = write_balls(tmp_path / "stacks", 2)
     items, out = items_of_files(files, LONG), tmp_path / "out"
@@ -85,6 +129,56 @@ def started_at(out):
     log = out / "ball0" / LOG
     found = re.search(r"from iteration (\d+)", log.read_text()) if log.exists() else None
     return None if found is None else int(found.group(1))
+
+
+def test_a_batch_that_is_aborted_takes_its_fits_with_it(tmp_path):
+    items, out = items_of_files(write_balls(tmp_path / "stacks", 1), LONG), tmp_path / "out"
+
+    def abort():
+        if started_at(out) is not None:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(items, out, should_stop=abort)
+    assert child_of(out / "ball0") is None
+    # It was not stopped, which would have written a result.
+    assert not (out / "ball0" / "fit.json").exists()
+    assert read_outcome(out / "ball0").status == "running"
+
+
+def test_a_fit_whose_batch_was_killed_elsewhere_stops_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_deltamic.batch.pulse._BETWEEN_BEATS", 0.0)
+    (item,), out = items_of_files(write_balls(tmp_path / "stacks", 1), LONG), tmp_path / "out"
+    out.mkdir()
+    (out / PULSE).write_text("17")
+    assert run_item(item, out, 1, 1).status == "stopped"
+
+
+def test_only_what_the_last_attempt_said_counts(tmp_path):
+    log = tmp_path / LOG
+    log.write_bytes(b"Error: the disk is full\n")
+    begin = log.stat().st_size
+    assert last_words(log, 1) == "the disk is full"
+    assert last_words(log, 1, begin) == "ended with exit code 1"
+    assert last_words(log, -9, begin) == "ended by signal 9"
+
+
+def test_a_fit_without_contacts_leaves_no_table_of_them(tmp_path):
+    for name in ("contacts.csv", "junctions.csv"):
+        (tmp_path / name).write_text("of an earlier fit")
+    write_measure_tables(tmp_path, icosphere((4.0, 4.0, 4.0), 2.0, 2))
+    assert [file.name for file in tmp_path.iterdir()] == ["measures.csv"]
+
+
+def test_tables_that_cannot_be_read_keep_no_other_from_it(tmp_path, caplog):
+    item = Item("a", "fit", tmp_path / "a.tif")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "measures.csv").write_bytes(b"\xff\xfe")
+    (tmp_path / "a" / "contacts.csv").write_text("area\n3\n")
+    write_tables(tmp_path, [item], {"a": Outcome("a", "done")})
+    assert rows(tmp_path / "all_contacts.csv") == [{"item": "a", "area": "3"}]
+    assert "all_measures.csv cannot be put together" in caplog.text
 
 
 def test_a_fit_that_is_killed_is_tried_again_from_where_it_was(tmp_path):
@@ -122,7 +216,12 @@ def test_no_fit_outlives_its_batch(tmp_path):
 
 def test_records_that_cannot_be_read_count_as_none(tmp_path):
     assert read_outcome(tmp_path) is None
-    for text in ("", "[]", '{"name": "x"}', '{"status": "done", "other": 1}'):
+    for text in (
+        *("", "[]", '{"name": "x"}', '{"status": "done", "other": 1}'),
+        *('{"name": 1, "status": "done"}', '{"name": "x", "status": "asleep"}'),
+        *('{"name": "x", "status": ["done"]}', '{"name": "x", "status": "done", "task": []}'),
+        '{"name": "x", "status": "done", "seconds": "1"}',
+    ):
         (tmp_path / RECORD).write_text(text)
         assert read_outcome(tmp_path) is None
 

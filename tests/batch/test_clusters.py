@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from batch_cases import BLUR, write_balls
+from batch_cases import BLUR, LONG, write_balls
 from napari_deltamic.batch import items_of_files, run_batch
 from napari_deltamic.cli.batch import executor_of
 from napari_deltamic.cli.errors import UsageError
@@ -52,6 +52,23 @@ def test_every_item_is_done_once_though_a_worker_is_killed(tmp_path, cluster):
         assert mesh == (here / item.name / "mesh.rec").read_bytes()
     with (there / "all_measures.csv").open(newline="") as file:
         assert [row["item"] for row in csv.DictReader(file)] == [item.name for item in items]
+
+
+def test_a_stop_waits_for_the_results_of_what_runs(tmp_path, cluster):
+    items, out = items_of_files(write_balls(tmp_path / "stacks", 4), LONG), tmp_path / "out"
+
+    def two_run():
+        logs = [log.read_text() for log in out.glob("*/log.txt")]
+        return sum("stage 1" in log for log in logs) == 2
+
+    with executor_of(cluster.scheduler_address) as executor:
+        outcomes = run_batch(items, out, executor=executor, should_stop=two_run)
+    assert [one.status for one in outcomes] == 2 * ["stopped"]
+    for item in items:
+        began = item.name in [one.name for one in outcomes]
+        assert (out / item.name / "mesh.rec").is_file() == began
+        # Those that had to wait were not begun.
+        assert (out / item.name).exists() == began
 
 
 def test_a_scheduler_that_does_not_answer_is_named():

@@ -1,11 +1,15 @@
 """Items of files and of tables."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deltamic.batch import Item, items_of_files, items_of_table
-from napari_deltamic.batch.items import _named, with_whole_paths
+from napari_deltamic.batch.items import SWITCHES, _named, with_whole_paths
+from napari_deltamic.batch.options import files_of, later_wins
+from napari_deltamic.cli.app import app
 
 
 @pytest.fixture
@@ -50,6 +54,60 @@ def test_a_row_of_a_table_is_a_command_line(folder):
         ),
         Item("movie", "timelapse", folder / "movie.tif", (*shared, "--psf", psf, "--membranes")),
     ]
+
+
+def test_no_turns_an_option_off_that_all_share_or_that_is_on_by_itself(folder):
+    shared = ("--auto", "--remesh", "--stages", "3", "--origin", "-1", "0", "0")
+    stack, movie, empty = items_of_table(
+        table(
+            folder,
+            "stack,movie,auto,remesh,fit_background,reseed,stages,origin\n"
+            "a.tif,,no,False,no,no,2,1 2 3\n"
+            ",movie.tif,,,,no,,\n"
+            "b.tiff,,,,,,,\n",
+        ),
+        shared,
+    )
+    own = ("--no-remesh", "--no-fit-background", "--stages", "2", "--origin", "1", "2", "3")
+    assert stack.options == own
+    assert movie.options == (*shared, "--no-reseed")
+    assert empty.options == shared
+
+
+@pytest.mark.parametrize("command", ["fit", "timelapse"])
+def test_switches_are_all_that_the_command_line_can_turn_off(command):
+    arguments = app[command].assemble_argument_collection()
+    names = {name for one in arguments for name in one.negatives if name.startswith("--no-")}
+    assert names == {f"--no-{name}" for name in SWITCHES[command]}
+
+
+def test_the_later_of_two_options_wins():
+    earlier = ("--origin", "-1", "0", "0", "--edge-length=0.5", "--no-remesh", "--auto")
+    later = ("--edge_length", "1", "--remesh")
+    assert later_wins(earlier, later) == ("--origin", "-1", "0", "0", "--auto", *later)
+    assert later_wins(("--learn", "sigma", "--learn", "background"), ()) == (
+        "--learn", "sigma", "--learn", "background",
+    )  # fmt: skip
+    assert later_wins((), ()) == ()
+
+
+def test_files_of_options():
+    words = ("--psf", "a.json", "--label", "b.json", "--mesh=c.rec", "--auto", "--points")
+    assert files_of(words) == [Path("a.json"), Path("c.rec")]
+
+
+@pytest.mark.parametrize("name", ["batch.json", "all_measures.csv", ".hidden", "end.", "Con.x"])
+def test_names_that_would_be_in_the_way_are_refused(folder, name):
+    with pytest.raises(ValueError, match=r"line 2: name: .* cannot be the name of a folder"):
+        items_of_table(table(folder, f"stack,name\na.tif,{name}\n"))
+    (folder / f"{name}.tif").write_text("")
+    with pytest.raises(ValueError, match="cannot be the name of a folder: rename"):
+        items_of_files([folder / f"{name}.tif"])
+
+
+def test_hidden_files_are_no_stacks(folder):
+    (folder / "._a.tif").write_text("")
+    assert [item.name for item in items_of_files([folder])] == ["a", "b", "movie"]
 
 
 @pytest.mark.parametrize(

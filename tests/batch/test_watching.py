@@ -14,8 +14,9 @@ import pytest
 from batch_cases import LONG, QUICK, wait_until, write_balls
 from napari_deltamic.batch import items_of_files, run_batch
 from napari_deltamic.batch.command import COMMAND, read_command, write_command
+from napari_deltamic.batch.one import STOP_FILE
 from napari_deltamic.batch.outcome import LOG, Outcome, write_outcome
-from napari_deltamic.batch.pulse import PULSE, began_at, is_beating, pulse
+from napari_deltamic.batch.pulse import PULSE, Listener, began_at, is_beating, pulse
 from napari_deltamic.batch.summary import SUMMARY
 from napari_deltamic.batch.watching import BatchFolder, BatchState, ItemState, last_line, tail
 
@@ -94,16 +95,58 @@ def test_a_batch_that_is_killed_is_cut_off(tmp_path, monkeypatch):
 def test_a_pulse_beats_and_ends(tmp_path, monkeypatch):
     assert not is_beating(tmp_path)
     assert began_at(tmp_path) is None
-    monkeypatch.setattr("napari_deltamic.batch.pulse._BETWEEN_BEATS", 0.0)
-    with pulse(tmp_path) as beat:
+    monkeypatch.setattr("napari_deltamic.batch.pulse._BETWEEN_BEATS", 0.3)
+    with pulse(tmp_path):
         assert is_beating(tmp_path)
         assert abs(began_at(tmp_path) / 1e9 - time.time()) < 5.0
         os.utime(tmp_path / PULSE, (1e9, 1e9))
         assert not is_beating(tmp_path)
-        beat()
-        assert is_beating(tmp_path)
+        # By itself, whatever this thread does.
+        wait_until(lambda: is_beating(tmp_path), seconds=10.0)
     assert not is_beating(tmp_path)
     assert not (tmp_path / PULSE).exists()
+
+
+def test_two_batches_do_not_run_in_one_folder(tmp_path):
+    items = items_of_files(write_balls(tmp_path / "stacks", 1), QUICK)
+    with pulse(tmp_path):
+        (tmp_path / STOP_FILE).touch()
+        with pytest.raises(ValueError, match=f"folder: a batch is running in {tmp_path}; if it"):
+            run_batch(items, tmp_path)
+        # Nothing of the other is touched.
+        assert (tmp_path / STOP_FILE).exists()
+        assert is_beating(tmp_path)
+    assert not (tmp_path / "ball0").exists()
+
+
+def test_the_pulse_of_another_batch_is_left(tmp_path):
+    with pulse(tmp_path):
+        (tmp_path / PULSE).write_text("17")
+    assert began_at(tmp_path) == 17
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_listener_hears_that_a_batch_is_gone(tmp_path, monkeypatch, another):
+    monkeypatch.setattr("napari_deltamic.batch.pulse._BETWEEN_BEATS", 0.0)
+    file = tmp_path / PULSE
+    file.write_text("17")
+    listener = Listener(tmp_path)
+    for beat in range(100):
+        # By a clock that is years behind.
+        os.utime(file, (beat, beat))
+        assert not listener.is_gone()
+    if another:
+        file.write_text("18")
+        assert listener.is_gone()
+        return
+    assert not any(listener.is_gone() for _ in range(59))
+    assert listener.is_gone()
+
+
+def test_a_folder_without_a_pulse_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_deltamic.batch.pulse._BETWEEN_BEATS", 0.0)
+    listener = Listener(tmp_path)
+    assert not any(listener.is_gone() for _ in range(200))
 
 
 def table(folder, *rows):

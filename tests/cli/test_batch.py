@@ -1,10 +1,13 @@
 """The command ``batch``; what it runs is tested in tests/batch."""
 
 import csv
+from contextlib import nullcontext
 
 import pytest
 from cli_cases import run
 
+from napari_deltamic.batch.command import read_command
+from napari_deltamic.batch.pulse import pulse
 from napari_deltamic.imaging import render, write_stack
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.optics import GaussianPSF
@@ -66,3 +69,22 @@ def test_wrong_words_are_refused_before_anything_runs(stack, tmp_path, capsys, w
     assert run("batch", *given, "-o", tmp_path / "out") == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_which_a_batch_runs_is_refused(stack, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    with pulse(out):
+        assert run("batch", stack, "-o", out, *QUICK) == 2
+    said = capsys.readouterr().err
+    assert f"Error: --output: a batch is running in {out}; if it was killed, wait 20 s" in said
+
+
+def test_the_file_of_a_scheduler_is_kept_by_its_whole_path(stack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scheduler.json").write_text('{"address": "tcp://127.0.0.1:9"}')
+    monkeypatch.setattr("napari_deltamic.cli.batch.executor_of", lambda _: nullcontext())
+    out = tmp_path / "out"
+    assert run("batch", stack, "-o", out, *QUICK, "--scheduler", "scheduler.json") == 0
+    words = read_command(out)
+    assert words[words.index("--scheduler") + 1] == str(tmp_path / "scheduler.json")

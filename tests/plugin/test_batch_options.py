@@ -39,6 +39,10 @@ def options(**changes):
         ({"start": "threshold", "threshold": 7.5}, "--sigma 0.6 0.3 0.3 --threshold 7.5"),
         ({"start": "table", "more": "--radius 4"}, "--sigma 0.6 0.3 0.3 --radius 4"),
         (
+            {"settings": FitSettings(stages=3), "more": "--stages 2 --sigma 1 1 1"},
+            "--membranes --stages 2 --sigma 1 1 1",
+        ),
+        (
             {"settings": FitSettings(remesh=False, learn=("na",))},
             "--sigma 0.6 0.3 0.3 --membranes --no-remesh --learn na",
         ),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from napari_deltamic.kernel_threads import ENVIRONMENT
@@ -32,7 +33,8 @@ def run_child(
     threads
         How many it may use.
     should_stop
-        Asked several times a second; once true, the command is stopped as by Ctrl-C.
+        Asked several times a second; once true, the command is stopped as by Ctrl-C. What it
+        raises is passed on, and the command ends at once.
     """
     count = str(threads)
     environment = {
@@ -50,8 +52,11 @@ def run_child(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            # Ctrl-C in the terminal is passed on once, not twice.
+            # Nothing is left to be written to a child that has just ended, when this is closed.
+            bufsize=0,
+            # Ctrl-C in the terminal is passed on once, not twice; on Windows a group does that.
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         ) as child,
     ):
         told = False
@@ -65,9 +70,6 @@ def run_child(
 
 def _tell(child: subprocess.Popen[bytes]) -> None:
     assert child.stdin is not None
-    try:
+    # It may just have ended by itself.
+    with suppress(OSError):
         child.stdin.write(STOP)
-        child.stdin.flush()
-    except BrokenPipeError:
-        # It has just ended by itself.
-        pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from napari_deltamic.batch.options import FILE_OPTIONS, later_wins, without
 from napari_deltamic.imaging.zarr_reading import is_zarr
 
 Command = Literal["fit", "timelapse"]
@@ -16,10 +18,19 @@ Command = Literal["fit", "timelapse"]
 INPUTS: dict[str, Command] = {"stack": "fit", "movie": "timelapse"}
 """Columns of a table that name the input, and the command that they ask for."""
 SUFFIXES = (".tif", ".tiff", ".zarr")
-_FILES = ("psf", "mesh", "points", "labels", "settings")
 # Of a folder's name: what all systems take, with room for a number.
 _MOST_BYTES = 240
-_YES, _NO = ("true", "yes"), ("false", "no", "")
+# Files of the batch itself, and what Windows opens a device by, whatever its ending.
+_TAKEN = re.compile(
+    r"batch\..*|all_.*\.csv|(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE
+)
+_YES, _NO = ("true", "yes"), ("false", "no")
+_SWITCHES = ("remesh", "fit-background", "fit-attenuation", "standard-errors")
+SWITCHES: dict[Command, tuple[str, ...]] = {
+    "fit": _SWITCHES,
+    "timelapse": (*_SWITCHES, "reseed"),
+}
+"""Options that a word such as ``--no-remesh`` turns off; others are left out for that."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def items_of_files(
     Raises
     ------
     ValueError
-        If a file does not exist, or a folder holds no stack.
+        If a file does not exist or has a name that no folder can have, or a folder holds no stack.
     """
     files: list[Path] = []
     for given in paths:
@@ -73,10 +84,16 @@ def items_of_files(
         if not path.is_dir() or _is_stack(path):
             files.append(_checked(path, "paths"))
             continue
-        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
+        inside = sorted(one for one in path.iterdir() if _is_meant(one))
         if not inside:
             raise ValueError(f"paths: {path} holds nothing that ends in {', '.join(SUFFIXES)}")
         files += inside
+    for path in files:
+        if _is_taken(path.stem):
+            raise ValueError(
+                f"paths: {path.stem!r} cannot be the name of a folder: rename {path}, or give it "
+                "another name in a table"
+            )
     return _named([Item(path.stem, command, path, tuple(options)) for path in files])
 
 
@@ -85,15 +102,15 @@ def items_of_table(path: str | Path, options: Sequence[str] = ()) -> list[Item]:
 
     A column *stack* or *movie* names the input, *name* the folder (by default it is the file's
     name). All other columns are options of the commands ``fit`` and ``timelapse`` without their
-    hyphens: an empty cell leaves one out, "yes" is enough for those without a value. Files are
-    relative to the table.
+    hyphens: an empty cell says nothing of one, "yes" is enough for those without a value, "no"
+    turns one off. Files are relative to the table.
 
     Parameters
     ----------
     path
         The table.
     options
-        Words of the command line that all share; a row's own come after them.
+        Words of the command line that all share; a row's own win.
 
     Raises
     ------
@@ -137,7 +154,7 @@ def with_whole_paths(options: Sequence[str]) -> tuple[str, ...]:
     words = list(options)
     for number, word in enumerate(words):
         name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or name not in _FILES:
+        if not word.startswith("--") or name not in FILE_OPTIONS:
             continue
         if equals:
             words[number] = f"--{name}={_checked(Path(value), f'--{name}')}"
@@ -156,20 +173,34 @@ def _item_of(row: dict[str, str | None], folder: Path, options: tuple[str, ...])
     source = _checked(folder / cells.pop(given[0]), given[0])
     name = cells.pop("name", "") or source.stem
     is_long = len(name.encode()) > _MOST_BYTES
-    if is_long or name in (".", "..") or any(sign in name for sign in '/\\:*?"<>|\0'):
+    if is_long or _is_taken(name) or any(sign in name for sign in '/\\:*?"<>|\0'):
         raise ValueError(f"name: {name[:_MOST_BYTES]!r} cannot be the name of a folder")
+    command = INPUTS[given[0]]
     own: list[str] = []
     for column, cell in cells.items():
-        option = f"--{column.replace('_', '-')}"
-        if cell.lower() in _NO or column in INPUTS:
+        option = column.replace("_", "-")
+        if not cell or column in INPUTS:
             continue
-        if cell.lower() in _YES:
-            own.append(option)
-        elif column in _FILES:
-            own += [option, str(_checked(folder / cell, column))]
+        if cell.lower() in _NO:
+            options = without(options, [option])
+            own += [f"--no-{option}"] if option in SWITCHES[command] else []
+        elif cell.lower() in _YES:
+            own.append(f"--{option}")
+        elif column in FILE_OPTIONS:
+            own += [f"--{option}", str(_checked(folder / cell, column))]
         else:
-            own += [option, *cell.split()]
-    return Item(name, INPUTS[given[0]], source, (*options, *own))
+            own += [f"--{option}", *cell.split()]
+    return Item(name, command, source, later_wins(options, own))
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether what lies in a folder is a stack, by its name; macOS puts ``._a.tif`` beside one."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _is_taken(name: str) -> bool:
+    """Whether an item's folder would be in the way of others, or be none on some system."""
+    return name.startswith(".") or name.endswith(".") or _TAKEN.fullmatch(name) is not None
 
 
 def _checked(path: Path, name: str) -> Path:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from napari_deltamic.batch.items import Item
+from napari_deltamic.batch.options import files_of
 from napari_deltamic.replacing import replacing
 
 RECORD = "item.json"
 LOG = "log.txt"
 
 Status = Literal["running", "done", "stopped", "refused", "failed"]
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "message": str,
+    "seconds": (int, float),
+    "attempts": int,
+    "host": str,
+    "skipped": bool,
+    "task": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Outcome:
     skipped
         Whether it had been done by an earlier batch.
     task
-        What tells it from others: command line and input.
+        What tells it from others: command line, input, and the files that options name.
     """
 
     name: str
@@ -48,18 +58,30 @@ class Outcome:
 
 
 def task_of(item: Item) -> dict[str, Any]:
-    """Return what must be the same for a result to be the item's: its words, and its input."""
-    source = item.source
-    # Of a folder, a chunk may have been written anew, and nothing else tells.
-    files = [one.stat() for one in sorted(source.rglob("*"))] if source.is_dir() else []
-    states = [source.stat(), *files]
+    """Return what must be the same for a result to be the item's: its words, and their files.
+
+    Raises
+    ------
+    OSError
+        If a file is gone.
+    """
+    size, changed = _state(item.source)
     return {
         "command": item.command,
-        "source": str(source),
+        "source": str(item.source),
         "options": list(item.options),
-        "bytes": sum(state.st_size for state in states),
-        "changed": max(state.st_mtime_ns for state in states),
+        "bytes": size,
+        "changed": changed,
+        "files": [[str(file), *_state(file)] for file in files_of(item.options)],
     }
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return the bytes of a file or a folder, and when it was changed in ns."""
+    # Of a folder, a chunk may have been written anew, and nothing else tells.
+    inside = [one.stat() for one in sorted(path.rglob("*"))] if path.is_dir() else []
+    states = [path.stat(), *inside]
+    return sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
@@ -74,6 +96,8 @@ def read_outcome(folder: Path) -> Outcome | None:
     """Return the outcome that is kept in a folder; None if there is none that can be read."""
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return Outcome(**content)
+        outcome = Outcome(**content)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
+    fits = all(isinstance(getattr(outcome, name), kind) for name, kind in _TYPES.items())
+    return outcome if fits and outcome.status in get_args(Status) else None

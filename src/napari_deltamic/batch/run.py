@@ -14,6 +14,7 @@ from concurrent.futures import (
 )
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 from napari_deltamic.batch.command import write_command
 from napari_deltamic.batch.items import Item
@@ -79,52 +80,59 @@ def run_batch(
     Raises
     ------
     ValueError
-        If two items have the same name, or an argument makes no sense.
+        If two items have the same name, an argument makes no sense, or a batch is running in the
+        folder.
     """
     _check(items, workers, threads, retries)
     root = Path(folder).resolve()
     root.mkdir(parents=True, exist_ok=True)
     stop = root / STOP_FILE
-    stop.unlink(missing_ok=True)
     outcomes: dict[str, Outcome] = {}
-    # How all stand, with those that an earlier batch has done.
-    known = {item.name: before for item in items if (before := _done_before(item, root))}
-    here = executor is None
-    pool = ThreadPoolExecutor(workers) if executor is None else executor
-    with pulse(root) as beat:
+    with pulse(root):
+        stop.unlink(missing_ok=True)
+        # How all stand, with those that an earlier batch has done.
+        known = {item.name: before for item in items if (before := _done_before(item, root))}
         write_summary(root, items, known)
         write_command(root, command)
-        futures: dict[Future[Outcome], Item] = {
-            pool.submit(run_item, item, root, retries, threads): item for item in items
+        here, aborted = executor is None, Event()
+        pool = ThreadPoolExecutor(workers) if executor is None else executor
+        # An event reaches threads only.
+        is_aborted = aborted.is_set if here else None
+        futures: dict[Future[Outcome | None], Item] = {
+            pool.submit(run_item, item, root, retries, threads, is_aborted): item for item in items
         }
         is_stopped = False
         try:
             waiting = set(futures)
             while waiting:
-                beat()
                 done, waiting = wait(waiting, _BETWEEN_LOOKS, FIRST_COMPLETED)
-                for future in done:
-                    item = futures[future]
-                    outcome = _outcome_of(future, item)
-                    if outcome is None:
-                        continue
-                    outcomes[item.name] = known[item.name] = outcome
+                new = [one for future in done if (one := _outcome_of(future, futures[future]))]
+                for outcome in new:
+                    outcomes[outcome.name] = known[outcome.name] = outcome
+                if new:
                     _try_summary(root, items, known)
+                for outcome in new:
                     if on_outcome is not None:
                         on_outcome(outcome)
                 # The file may also come from whoever watches the folder.
                 if not is_stopped and (stop.exists() or (should_stop and should_stop())):
                     is_stopped = True
                     _tell(stop)
-                    for future in waiting:
-                        future.cancel()
+                    if here:
+                        # Elsewhere a fit that runs would be given up with those that wait; these
+                        # see for themselves that they need not begin.
+                        for future in waiting:
+                            future.cancel()
+        except BaseException:
+            aborted.set()
+            raise
         finally:
             # Whatever happened here, nothing goes on unseen.
             if any(not future.done() for future in futures):
                 _tell(stop)
             if here:
                 pool.shutdown(wait=True, cancel_futures=True)
-        write_summary(root, items, known)
+        _try_summary(root, items, known)
         write_tables(root, items, known)
     return [outcomes[item.name] for item in items if item.name in outcomes]
 
@@ -160,7 +168,7 @@ def _done_before(item: Item, root: Path) -> Outcome | None:
     return before if before is not None and before.status == "done" else None
 
 
-def _outcome_of(future: Future[Outcome], item: Item) -> Outcome | None:
+def _outcome_of(future: Future[Outcome | None], item: Item) -> Outcome | None:
     """Return what became of an item; None if it was never begun."""
     try:
         return future.result()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_deltamic.batch.items import Item
 from napari_deltamic.batch.outcome import Outcome
 from napari_deltamic.replacing import replacing
+
+_log = logging.getLogger(__name__)
 
 SUMMARY = "batch.csv"
 TABLES = ("measures.csv", "contacts.csv", "junctions.csv", "tracks.csv")
@@ -34,20 +37,32 @@ def write_summary(folder: Path, items: Sequence[Item], outcomes: Mapping[str, Ou
 
 
 def write_tables(folder: Path, items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> None:
-    """Put the tables of all items that are done together, with the item's name in front."""
+    """Put the tables of all items that are done together, with the item's name in front.
+
+    One that cannot be read or written keeps no other from it, and is warned of.
+    """
+    done = [
+        item for item in items if item.name in outcomes and outcomes[item.name].status == "done"
+    ]
     for table in TABLES:
-        rows: list[dict[str, str]] = []
-        for item in items:
-            outcome, file = outcomes.get(item.name), folder / item.name / table
-            if outcome is None or outcome.status != "done" or not file.is_file():
-                continue
+        try:
+            _put_together(folder, table, done)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            _log.warning("all_%s cannot be put together: %s", table, error)
+
+
+def _put_together(folder: Path, table: str, items: Sequence[Item]) -> None:
+    rows: list[dict[str, str]] = []
+    for item in items:
+        file = folder / item.name / table
+        if file.is_file():
             with file.open(newline="", encoding="utf-8") as content:
                 rows += [{"item": item.name, **row} for row in csv.DictReader(content)]
-        together = folder / f"all_{table}"
-        if rows:
-            _write(together, rows)
-        else:
-            together.unlink(missing_ok=True)
+    together = folder / f"all_{table}"
+    if rows:
+        _write(together, rows)
+    else:
+        together.unlink(missing_ok=True)
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:

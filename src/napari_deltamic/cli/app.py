@@ -84,9 +84,6 @@ def _launch(
     try:
         # Help and version return nothing, and so do commands that can only succeed or fail.
         return app(tokens, result_action="return_value") or SUCCESS
-    except KeyboardInterrupt:
-        say("Aborted.")
-        return INTERRUPTED
     except Exception as error:
         if debug:
             errors_console().print_exception()
@@ -108,5 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     app.meta.suppress_keyboard_interrupt = app.suppress_keyboard_interrupt = False
     given = sys.argv[1:] if arguments is None else list(arguments)
-    # Help and version return nothing.
-    sys.exit(app.meta(given, result_action="return_value") or SUCCESS)
+    try:
+        # Help and version return nothing.
+        code = app.meta(given, result_action="return_value") or SUCCESS
+    except KeyboardInterrupt:
+        say("Aborted.")
+        code = INTERRUPTED
+    sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -76,24 +77,30 @@ def batch(
         return SUCCESS
     inputs, shared = inputs_and_options(words)
     own = {"output": output.resolve(), "threads": threads, "retries": retries}
-    own |= {"workers": workers, "scheduler": scheduler, "movies": movies}
+    whole = scheduler
+    if scheduler is not None and Path(scheduler).is_file():
+        whole = str(Path(scheduler).resolve())
+    own |= {"workers": workers, "scheduler": whole, "movies": movies}
     with (
         output_folder("--output", output),
         executor_of(scheduler) as executor,
         batch_progress(len(items)) as on_outcome,
         stop_on_interrupt("meshes") as pressed,
     ):
-        outcomes = run_batch(
-            items,
-            output,
-            workers=max(1, thread_count() // threads) if workers is None else workers,
-            executor=executor,
-            threads=threads,
-            retries=retries,
-            on_outcome=on_outcome,
-            should_stop=pressed,
-            command=["batch", *inputs, *_typed(own), *shared],
-        )
+        try:
+            outcomes = run_batch(
+                items,
+                output,
+                workers=max(1, thread_count() // threads) if workers is None else workers,
+                executor=executor,
+                threads=threads,
+                retries=retries,
+                on_outcome=on_outcome,
+                should_stop=pressed,
+                command=["batch", *inputs, *_typed(own), *shared],
+            )
+        except ValueError as error:
+            raise UsageError(re.sub("^folder:", "--output:", str(error))) from error
         stopped = was_stopped(output)
     _print(items, outcomes)
     say(f"Wrote {output / 'batch.csv'}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
+import sys
 import threading
 
 from napari_deltamic.batch.child import STOP
 from napari_deltamic.cli.app import main
-from napari_deltamic.cli.errors import FAILURE
+from napari_deltamic.cli.errors import FAILURE, INTERRUPTED
+from napari_deltamic.cli.terminal import say
 
 _STDIN = 0
 
@@ -23,6 +26,18 @@ def _watch() -> None:
     os._exit(FAILURE)
 
 
+def supervised() -> None:
+    """Run the command line of this process, and exit."""
+    # A shell without job control has what it starts ignore Ctrl-C, and with it what stops this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=_watch, daemon=True).start()
+        main()
+    except KeyboardInterrupt:
+        # Before the command line could see to it.
+        say("Aborted.")
+        sys.exit(INTERRUPTED)
+
+
 if __name__ == "__main__":
-    threading.Thread(target=_watch, daemon=True).start()
-    main()
+    supervised()

@@ -12,6 +12,8 @@ from napari_deltamic.mesh import contacts, junctions, measures
 from napari_deltamic.mesh.tables import with_column, write_table_csv
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 
+_OF_CONTACTS = ("contacts.csv", "junctions.csv")
+
 
 def write_measure_tables(
     directory: str | os.PathLike[str],
@@ -26,7 +28,8 @@ def write_measure_tables(
     Parameters
     ----------
     directory
-        An existing folder; files of these names in it are replaced.
+        An existing folder; files of these names in it are replaced, or removed where no regions
+        touch.
     mesh
         The mesh.
     intensities
@@ -61,4 +64,8 @@ def write_measure_tables(
         tables["junctions.csv"] = junctions.junctions_table(mesh), junctions.COLUMNS
     for name, (rows, columns) in tables.items():
         write_table_csv(folder / name, rows, columns)
+    for name in _OF_CONTACTS:
+        if name not in tables:
+            # Of an earlier mesh, and nothing of this one.
+            (folder / name).unlink(missing_ok=True)
     return [folder / name for name in tables]

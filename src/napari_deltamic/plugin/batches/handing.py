@@ -39,8 +39,9 @@ def hand_over(words: Sequence[str], folder: Path) -> None:
         raise ValueError(
             f"a batch is running in {folder} already: stop it first, or choose another folder"
         )
-    # On Windows a group and a console of its own take the place of a session.
-    flags = ("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP") if os.name == "nt" else ()
+    # On Windows a group and a console that nobody sees take the place of a session: without a
+    # console, each fit would open a window of its own.
+    flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP") if os.name == "nt" else ()
     with (folder / LOG).open("wb") as log:
         _handed[folder.resolve()] = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, *words],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from napari_deltamic.batch.options import later_wins
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.plugin.cell_finder import InteriorFinder, MembraneFinder
 from napari_deltamic.plugin.psf_choice import GAUSSIAN, PsfChoice
@@ -85,7 +86,7 @@ class SharedOptions:
         else:
             words += setting_words(self.settings)
         try:
-            return words + shlex.split(self.more)
+            return list(later_wins(words, shlex.split(self.more)))
         except ValueError as error:
             raise ValueError(f"other options: {str(error).lower()}") from error
 
