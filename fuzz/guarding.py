@@ -11,10 +11,12 @@ from pathlib import Path
 
 MOST_MEMORY = 1 << 30
 """Bytes that one input may ask for beyond what the warm process has."""
-_NEVER = ("os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect")
-_CODE = ("pickle.find_class", "ctypes.dlopen", "shutil.rmtree", "os.remove", "os.rename")
+_PROGRAMS = ("os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen")
+_NEVER = (*_PROGRAMS, "socket.connect", "pickle.find_class", "ctypes.dlopen")
+_CHANGES = ("shutil.rmtree", "os.remove", "os.rename", "os.link", "os.symlink", "os.truncate")
 # Tables of the processor and of memory, which libraries read whenever they like.
-_SYSTEM = ("/proc/", "/sys/", "/dev/null", "/dev/urandom")
+_SYSTEM = ("/proc", "/sys", "/dev/null", "/dev/urandom")
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 class ForbiddenError(BaseException):
@@ -31,7 +33,8 @@ class Guard:
     allowed
         The errors that it documents; errors of classes derived from these count as others.
     folder
-        The only one that it may open files in, with those beside it: the temporary ones.
+        The only one that it may open and change files in, with those beside it: the temporary
+        ones. It may also open what belongs to the package, to libraries or to the system.
     findings
         Folder for inputs and tracebacks.
     """
@@ -44,14 +47,11 @@ class Guard:
         findings: Path,
     ) -> None:
         self._read, self._allowed, self._findings = read, allowed, findings
-        libraries = {sys.prefix, sys.base_prefix, *sys.path}
-        own = Path(__file__).resolve().parent.parent / "src"
-        self._may_open = (
-            str(folder.parent),
-            str(own),
-            *_SYSTEM,
-            *(one for one in libraries if one),
-        )
+        # The repository is on the path too, and only a part of it is code.
+        libraries = {sys.prefix, sys.base_prefix, *filter(None, sys.path)} - {str(_ROOT)}
+        own = (str(_ROOT / "src"), str(_ROOT / "fuzz"))
+        self._may_change = (os.path.abspath(folder.parent),)
+        self._may_open = (*self._may_change, *own, *_SYSTEM, *map(os.path.abspath, libraries))
         self._is_reading = False
         self._forbidden: ForbiddenError | None = None
         sys.addaudithook(self._on_event)
@@ -77,10 +77,14 @@ class Guard:
     def _on_event(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self._is_reading:
             return
-        names = [os.fsdecode(one) for one in arguments if isinstance(one, str | bytes)]
-        if any(name.startswith(self._may_open) for name in names):
-            return
-        if (event == "open" and names) or event.startswith(_NEVER) or event in _CODE:
+        if event == "open":
+            # Its mode is a text as well; a number is a file that is open already.
+            is_forbidden = not all(_lies_in(one, self._may_open) for one in _paths(arguments[:1]))
+        elif event in _CHANGES:
+            is_forbidden = not all(_lies_in(one, self._may_change) for one in _paths(arguments))
+        else:
+            is_forbidden = event.startswith(_NEVER)
+        if is_forbidden:
             self._forbidden = ForbiddenError(f"{event} {str(arguments)[:200]}")
             raise self._forbidden
 
@@ -98,6 +102,17 @@ class Guard:
         file.write_bytes(data)
         text = "".join(traceback.format_exception(error))
         file.with_suffix(".txt").write_text(text, encoding="utf-8")
+
+
+def _paths(arguments: tuple[object, ...]) -> list[str]:
+    """Return the paths among an event's arguments, without any ``..``."""
+    kinds = str | bytes | os.PathLike
+    return [os.path.abspath(os.fsdecode(one)) for one in arguments if isinstance(one, kinds)]
+
+
+def _lies_in(path: str, folders: tuple[str, ...]) -> bool:
+    """Whether a path is one of some folders or lies below it, and not only begins as it does."""
+    return any(path == one or path.startswith(one + os.sep) for one in folders)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -294,6 +294,9 @@ def _as_documented(read: Callable[[], object]) -> None:
         raise ValueError(str(error)) from error.__cause__
 
 
+# What stacks of every format pass through.
+_STACKS = tuple(f"imaging.{one}" for one in ("reading", "stored_image", "lazy_stack", "axes"))
+
 TARGETS: dict[str, Target] = {
     **{
         suffix[1:]: Target(
@@ -305,9 +308,16 @@ TARGETS: dict[str, Target] = {
         )
         for suffix in (".obj", ".ply", ".stl", ".off", ".rec")
     },
-    "tiff": Target(_tiff, (*_package("imaging.reading", "imaging.metadata"), "tifffile")),
+    "tiff": Target(
+        _tiff,
+        (
+            *_package(*_STACKS, "imaging.tiff_reading", "imaging.tiff_limits", "imaging.metadata"),
+            "tifffile",
+        ),
+    ),
     "zarr": Target(
-        _zarr, (*_package("imaging.zarr_reading", "imaging.stored_image"), "zarr.core.metadata")
+        _zarr,
+        (*_package(*_STACKS, "imaging.zarr_reading", "imaging.metadata"), "zarr.core.metadata"),
     ),
     "psf": Target(_psf, _package("optics")),
     "settings": Target(_settings, _package("cli.fit", "fitting.settings")),

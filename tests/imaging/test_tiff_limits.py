@@ -110,19 +110,75 @@ def test_several_lengths_of_a_tile_are_refused(tmp_path) -> None:
         stack_info(file)
 
 
-@pytest.mark.parametrize("name", ["../other.tif", "/etc/other.tif", "C:\\other.tif", "a/b.tif"])
-def test_planes_in_files_elsewhere_are_refused(tmp_path, name: str) -> None:
-    content = written(tmp_path / "one.tif")
-    start = content.index(b"<?xml")
-    xml = content[start : content.index(b"</OME>") + 6]
-    uuid = b'<UUID FileName="%s">urn:uuid:0</UUID></TiffData>' % name.encode()
-    with_name = xml.replace(b'IFD="0"', b'IFD="0" ').replace(b' PlaneCount="3"/>', b">" + uuid)
-    assert uuid in with_name
-    file = tmp_path / "two.tif"
+def described(file: Path, xml: bytes, data: np.ndarray = DATA, **options) -> bytearray:
+    """Write an image with OME metadata of one's own."""
     tifffile.imwrite(
-        file, DATA, description=bytes(with_name), metadata=None, photometric="minisblack"
+        file, data, description=xml, metadata=None, photometric="minisblack", **options
     )
+    return bytearray(file.read_bytes())
+
+
+def ome_of_data(folder: Path) -> bytes:
+    """Return the OME metadata of an image in one file."""
+    content = written(folder / "one.tif")
+    return bytes(content[content.index(b"<?xml") : content.index(b"</OME>") + 6])
+
+
+def with_parts(xml: bytes, parts: bytes) -> bytes:
+    """Return OME metadata with some elements in the one that says where the planes are."""
+    changed = xml.replace(b' PlaneCount="3"/>', b' PlaneCount="3">' + parts + b"</TiffData>")
+    assert changed != xml
+    return changed
+
+
+@pytest.mark.parametrize("element", [b"UUID", b"OtherUUID"])
+@pytest.mark.parametrize("name", ["../other.tif", "/etc/other.tif", "C:\\other.tif", "a/b.tif"])
+def test_planes_in_files_elsewhere_are_refused(tmp_path, name: str, element: bytes) -> None:
+    part = b'<%s FileName="%s">urn:uuid:0</%s>' % (element, name.encode(), element)
+    file = tmp_path / "two.tif"
+    described(file, with_parts(ome_of_data(tmp_path), part))
     with pytest.raises(ValueError, match="which is not a file beside it"):
+        stack_info(file)
+
+
+@pytest.mark.parametrize("name", ["C:\\scans\\log.txt", "/data/log.txt", "log.txt"])
+def test_an_attached_file_is_no_part_of_the_image(tmp_path, name: str) -> None:
+    attached = (
+        b'<StructuredAnnotations><FileAnnotation ID="Annotation:0"><BinaryFile FileName="%s" '
+        b'Size="1"/></FileAnnotation></StructuredAnnotations></OME>' % name.encode()
+    )
+    file = tmp_path / "attached.tif"
+    described(file, ome_of_data(tmp_path).replace(b"</OME>", attached))
+    np.testing.assert_array_equal(read_stack(file).data, DATA)
+
+
+@pytest.mark.parametrize("element", [b"BinaryFile", b"UUID"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_files_that_are_named_allow_larger_images_only_with_planes(
+    tmp_path, element: bytes, is_there: bool
+) -> None:
+    # All in one file, as far as tifffile is concerned.
+    names = [b"large.tif", *(b"part-%d.tif" % number for number in range(50))]
+    parts = b"".join(
+        b'<%s FileName="%s">urn:uuid:0</%s>' % (element, name, element) for name in names
+    )
+    side = 10_000
+    xml = with_parts(ome_of_data(tmp_path), parts)
+    xml = xml.replace(b'SizeX="5" SizeY="4"', b'SizeX="%d" SizeY="%d"' % (side, side))
+    file = tmp_path / "large.tif"
+    content = described(file, xml, compression="zlib")
+    for page in pages(content):
+        set_tag(content, WIDTH, side, page=page)
+        set_tag(content, LENGTH, side, page=page)
+    file.write_bytes(content)
+    assert 256 << 20 < 3 * side**2 < 51 * 2000 * len(content)
+    if is_there:
+        for name in names[1:]:
+            (tmp_path / name.decode()).write_bytes(b"")
+    if element == b"UUID" and is_there:
+        assert stack_info(file).shape[-2:] == (side, side)
+        return
+    with pytest.raises(ValueError, match=r"promises .* bytes can hold"):
         stack_info(file)
 
 

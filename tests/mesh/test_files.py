@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trimesh.resolvers import FilePathResolver
 
+from napari_deltamic.mesh.contacts import measure_contacts
 from napari_deltamic.mesh.files import SUFFIXES, read_mesh, write_mesh
 from napari_deltamic.mesh.shapes import box, bumpy_sphere, icosphere
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh, concatenate
@@ -107,6 +108,41 @@ def test_rec_keeps_labels_without_a_word(tmp_path) -> None:
     assert np.array_equal(back.labels, labelled.labels)
 
 
+@pytest.mark.parametrize("label", [7, 2_000_000_000, 2**31 - 1, 2**32 - 1, 2**53])
+def test_large_labels_take_no_memory(tmp_path, label: int) -> None:
+    # Two boxes apart, whose labels follow one another.
+    mesh = concatenate([box((0, 0, 0), (1, 2, 3)), box((0, 0, 9), (2, 2, 11))])
+    labels = np.where(mesh.labels > 0, mesh.labels + label - 2, 0)
+    path = tmp_path / "large.rec"
+    write_mesh(TriangleMesh(mesh.vertices, mesh.faces, labels), path)
+    tracemalloc.start()
+    back = read_mesh(path)
+    volumes, areas, contacts = back.volumes(), back.areas(), measure_contacts(back)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**24
+    assert back.regions.tolist() == [label - 1, label]
+    assert volumes == pytest.approx([6, 8])
+    assert areas == pytest.approx([22, 24])
+    assert [(one.region_a, one.region_b, one.area) for one in contacts] == [
+        (0, label - 1, pytest.approx(22)),
+        (0, label, pytest.approx(24)),
+    ]
+
+
+def test_large_labels_on_both_sides_of_a_contact_count_apart() -> None:
+    inner, outer = box((1, 1, 1), (2, 2, 2)), box((0, 0, 0), (3, 3, 3))
+    whole = concatenate([inner, outer])
+    low, high = 5, 2**31 - 1
+    # The region round the other one has no part in what is within it.
+    labels = np.repeat([[low, high], [high, 0]], 12, axis=0)
+    mesh = TriangleMesh(whole.vertices, whole.faces, labels)
+    assert mesh.volumes() == pytest.approx([1, 26])
+    assert mesh.areas() == pytest.approx([6, 60])
+    assert mesh.interfaces.tolist() == [[0, high], [low, high]]
+    assert [one.area for one in measure_contacts(mesh)] == pytest.approx([54, 6])
+
+
 def test_rec_labels_on_the_wrong_side_are_swapped(tmp_path) -> None:
     mesh = two_spheres()
     path = tmp_path / "swapped.rec"
@@ -184,6 +220,13 @@ def test_huge_counts_in_a_header_are_not_believed(tmp_path, content: bytes, suff
     path = tmp_path / f"huge{suffix}"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="huge"):
+        read_mesh(path)
+
+
+def test_a_file_without_triangles_may_have_been_cut_short(tmp_path) -> None:
+    path = tmp_path / "cut.ply"
+    path.write_bytes(PLY_HEADER.replace(b"FORMAT", b"ascii") + b"0 0 0\n" * 5)
+    with pytest.raises(ValueError, match=r"holds no triangles; .* cut short"):
         read_mesh(path)
 
 

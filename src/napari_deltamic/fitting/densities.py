@@ -43,9 +43,8 @@ class Brightness(NamedTuple):
 
 def topology_of(mesh: TriangleMesh, device: torch.device = _CPU) -> Topology:
     """Return the topology of a mesh on a device."""
-    place = np.full(int(mesh.labels.max(initial=0)) + 1, len(mesh.regions))
-    place[mesh.regions] = np.arange(len(mesh.regions))
-    tables = mesh.faces, mesh.face_interfaces, *place[mesh.labels].T
+    sides = np.where(mesh.face_regions < 0, len(mesh.regions), mesh.face_regions)
+    tables = mesh.faces, mesh.face_interfaces, *sides.T
     return Topology(*(torch.tensor(np.array(table), device=device) for table in tables))
 
 

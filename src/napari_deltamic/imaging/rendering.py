@@ -145,9 +145,10 @@ def _per_face_jump(mesh: TriangleMesh, interior: float | ArrayLike) -> NDArray[n
         raise ValueError(
             "mesh: an interior needs closed surfaces; close the mesh or set interior to 0"
         )
-    density = np.zeros(int(mesh.labels.max(initial=0)) + 1)
-    density[mesh.regions] = values
-    return density[mesh.labels[:, 0]] - density[mesh.labels[:, 1]]
+    # The last is that of the outside.
+    density = np.append(np.broadcast_to(values, len(mesh.regions)), 0.0)
+    inner, outer = density[mesh.face_regions].T
+    return np.asarray(inner - outer)
 
 
 def _check_place(

@@ -59,16 +59,17 @@ def volume_gradients(mesh: TriangleMesh) -> csr_matrix:
     following, preceding = np.roll(corners, -1, axis=1), np.roll(corners, -2, axis=1)
     by_corner = np.cross(following, preceding).ravel() / 6.0
     columns = (3 * mesh.faces[:, :, None] + np.arange(3)).ravel()
-    size = int(mesh.labels.max()) + 1
+    # The first row is that of the outside.
+    size = len(mesh.regions) + 1
     rows, values = [], []
     for side, sign in ((0, 1.0), (1, -1.0)):
-        rows.append(np.repeat(mesh.labels[:, side], 9))
+        rows.append(np.repeat(mesh.face_regions[:, side] + 1, 9))
         values.append(sign * by_corner)
     gradients = coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.tile(columns, 2))),
         (size, mesh.vertices.size),
     )
-    return gradients.tocsr()[mesh.regions]
+    return gradients.tocsr()[1:]
 
 
 def _stiffness_and_weight(mesh: TriangleMesh) -> tuple[csr_matrix, NDArray[np.float64]]:

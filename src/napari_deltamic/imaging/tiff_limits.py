@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable
 from math import prod
@@ -46,7 +47,7 @@ def check_pages(file: Path, tif: Any) -> None:
 
 
 def file_names(tif: Any) -> set[str]:
-    """Return the names of files that OME metadata put planes into.
+    """Return the names of files, those that are there, that OME metadata put planes into.
 
     Raises
     ------
@@ -59,11 +60,13 @@ def file_names(tif: Any) -> set[str]:
         root = ElementTree.fromstring(tif.ome_metadata)
     except ElementTree.ParseError:
         return set()
-    names = {element.get("FileName", "") for element in root.iter()} - {""}
+    # As tifffile looks for them, whatever stands before; other elements name files of no planes.
+    parts = (element for element in root.iter() if element.tag.endswith("UUID"))
+    names = {element.get("FileName", "") for element in parts} - {""}
     for name in names:
         if any(sign in name for sign in _LEADS_OUT) or name in (".", ".."):
             raise ValueError(f"it takes planes from {name!r}, which is not a file beside it")
-    return names
+    return {one for one in names if os.path.isfile(os.path.join(tif.filehandle.dirname, one))}
 
 
 def check_size(size: int, series: Any) -> None:

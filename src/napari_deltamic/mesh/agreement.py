@@ -27,12 +27,14 @@ def dice_scores(labels: NDArray[np.integer], reference: NDArray[np.integer]) -> 
     """
     if labels.shape != reference.shape:
         raise ValueError(f"labels: shape {labels.shape} is not the reference's {reference.shape}")
-    sizes = np.bincount(labels.ravel())
+    # Labels may be any large numbers, so what is counted are their places.
+    found, places, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    places = places.reshape(labels.shape)
     scores = {}
     for label in np.unique(reference[reference > 0]):
         truth = reference == label
-        shared = np.bincount(labels[truth], minlength=len(sizes))
-        shared[0] = 0
+        shared = np.bincount(places[truth], minlength=len(found))
+        shared[found == 0] = 0
         best = int(np.argmax(shared))
         scores[int(label)] = float(2.0 * shared[best] / (sizes[best] + truth.sum()))
         if shared[best] == 0:

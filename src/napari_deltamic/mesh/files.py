@@ -52,7 +52,10 @@ def read_mesh(path: str | os.PathLike[str]) -> TriangleMesh:
         raise ValueError(f"{source}: the file is empty; write it again")
     mesh = _read_labelled(source) if source.suffix.lower() == ".rec" else _read_unlabelled(source)
     if len(mesh.faces) == 0:
-        raise ValueError(f"{source}: holds no triangles; export the surface as triangles")
+        raise ValueError(
+            f"{source}: holds no triangles; export the surface as triangles, or copy the file "
+            "again if it may have been cut short"
+        )
     if len(mesh.open_regions()):
         warnings.warn(
             f"{source}: the surface of region {mesh.open_regions()[0]} is not closed, so it has "

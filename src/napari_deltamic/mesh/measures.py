@@ -163,8 +163,8 @@ def _integrated_curvature(mesh: TriangleMesh, fans: EdgeFans) -> NDArray[np.floa
     known = fans.wedge_regions > 0
     turning = np.pi - fans.wedge_angles[known]
     weights = 0.5 * fans.lengths[fans.wedge_edges[known]] * turning
-    size = int(mesh.regions.max(initial=0)) + 1
-    return np.asarray(np.bincount(fans.wedge_regions[known], weights, size)[mesh.regions])
+    rows = np.searchsorted(mesh.regions, fans.wedge_regions[known])
+    return np.asarray(np.bincount(rows, weights, len(mesh.regions)))
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -63,6 +63,15 @@ class TriangleMesh:
         present = np.unique(self.labels)
         return present[present > 0]
 
+    @cached_property
+    def face_regions(self) -> NDArray[np.int64]:
+        """(F, 2) row of :attr:`regions` on the inner and outer side of each face; -1 outside.
+
+        Labels may be any large numbers: what is counted by region is counted by these.
+        """
+        rows = np.searchsorted(self.regions, self.labels)
+        return np.asarray(np.where(self.labels > 0, rows, -1), dtype=np.int64)
+
     @property
     def interfaces(self) -> NDArray[np.int64]:
         """(I, 2) the unordered pairs of regions that share faces, each ascending, sorted."""
@@ -138,10 +147,9 @@ class TriangleMesh:
     def _sum_over_sides(
         self, inside: NDArray[np.float64], outside: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        size = int(self.labels.max(initial=0)) + 1
-        total = np.bincount(self.labels[:, 0], inside, size)
-        total += np.bincount(self.labels[:, 1], outside, size)
-        return np.asarray(total[self.regions])
+        rows, size = self.face_regions + 1, len(self.regions) + 1
+        total = np.bincount(rows[:, 0], inside, size) + np.bincount(rows[:, 1], outside, size)
+        return np.asarray(total[1:], dtype=np.float64)
 
     def region_mesh(self, region: int) -> TriangleMesh:
         """Return the surface of one region as a mesh of its own, wound outwards, labels (1, 0).

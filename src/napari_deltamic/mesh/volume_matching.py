@@ -55,13 +55,11 @@ def _step(
     count = len(mesh.vertices)
     normals, areas = mesh.face_normals_and_areas()
     vertex_areas = np.bincount(mesh.faces.ravel(), np.repeat(areas / 3.0, 3), count)
-    number = np.full(int(mesh.labels.max()) + 1, -1)
-    number[mesh.regions] = np.arange(len(mesh.regions))
     # A region's volume changes by a third of its faces' area vectors times their corners' motion.
     push = np.repeat(normals * areas[:, None] / 3.0, 3, axis=0)
     rows, columns, entries = [], [], []
     for side, sign in ((0, 1.0), (1, -1.0)):
-        region = np.repeat(number[mesh.labels[:, side]], 3)
+        region = np.repeat(mesh.face_regions[:, side], 3)
         used = region >= 0
         for axis in range(3):
             rows.append(region[used])

@@ -34,7 +34,8 @@ def voxelise(
     Raises
     ------
     ValueError
-        If a region is not closed, or shape, spacing or origin are not three valid numbers.
+        If a region is not closed or its number too large for int32, or if shape, spacing or origin
+        are not three valid numbers.
     """
     size = np.asarray(shape)
     step, start = np.asarray(spacing, dtype=np.float64), np.asarray(origin, dtype=np.float64)
@@ -49,6 +50,12 @@ def voxelise(
         raise ValueError(
             f"mesh: region {open_regions[0]} is not closed, so it has no inside; "
             "close its holes or drop it"
+        )
+    largest = int(mesh.regions.max(initial=0))
+    if largest > np.iinfo(np.int32).max:
+        raise ValueError(
+            f"mesh: label images hold numbers up to {np.iinfo(np.int32).max}, but it has a region "
+            f"{largest}; number its regions anew"
         )
     labels = np.zeros(tuple(size), dtype=np.int32)
     for region in mesh.regions:

@@ -71,11 +71,10 @@ def region_at(mesh: TriangleMesh, point: NDArray[np.float64]) -> int:
     direction = np.array((0.8147, 0.3241, 0.4808))
     met, position, entering = faces_on_line(mesh.vertices, mesh.faces, point, direction)
     met, leaving = met[position > 0], ~entering[position > 0]
-    size = int(mesh.labels.max(initial=0)) + 1
+    rows, size = mesh.face_regions[met] + 1, len(mesh.regions) + 1
     turns = np.where(leaving, 1, -1)
-    winding = np.bincount(mesh.labels[met, 0], turns, size)
-    winding -= np.bincount(mesh.labels[met, 1], turns, size)
-    inside = np.flatnonzero(winding[1:] > 0.5) + 1
+    winding = np.bincount(rows[:, 0], turns, size) - np.bincount(rows[:, 1], turns, size)
+    inside = mesh.regions[winding[1:] > 0.5]
     if len(inside) == 0:
         return 0
     volumes = [abs(float(mesh.region_mesh(int(region)).volumes()[0])) for region in inside]

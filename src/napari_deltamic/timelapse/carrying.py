@@ -91,8 +91,8 @@ def without_region(mesh: TriangleMesh, region: int) -> TriangleMesh:
     """Return the mesh with a region given to the neighbour, or outside, that it touches most."""
     touching = (mesh.labels == region).any(axis=1)
     _, areas = mesh.face_normals_and_areas()
-    others = mesh.labels[touching].sum(axis=1) - region
-    heir = int(np.argmax(np.bincount(others, areas[touching])))
+    others, rows = np.unique(mesh.labels[touching].sum(axis=1) - region, return_inverse=True)
+    heir = int(others[np.argmax(np.bincount(rows, areas[touching]))])
     labels = np.where(mesh.labels == region, heir, mesh.labels)
     kept = labels[:, 0] != labels[:, 1]
     used, faces = np.unique(mesh.faces[kept], return_inverse=True)

@@ -106,12 +106,12 @@ def touching_groups(mesh: TriangleMesh) -> NDArray[np.int64]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    count = int(mesh.labels.max()) + 1
-    pairs = mesh.interfaces[(mesh.interfaces > 0).all(axis=1)]
+    count = len(mesh.regions)
+    pairs = np.unique(mesh.face_regions[(mesh.face_regions >= 0).all(axis=1)], axis=0)
     graph = coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), (count, count))
     _, group_of = connected_components(graph, directed=False)
     groups = np.zeros(len(mesh.vertices), dtype=np.int64)
-    groups[mesh.faces] = group_of[mesh.labels.max(axis=1)][:, None]
+    groups[mesh.faces] = group_of[mesh.face_regions.max(axis=1)][:, None]
     return np.asarray(np.unique(groups, return_inverse=True)[1].reshape(-1), dtype=np.int64)
 
 

@@ -76,19 +76,21 @@ class _Needs:
         return _LIBRARIES + _PER_VOXEL * most + _PER_FACE * max(faces, 0.5 * self._faces)
 
     def _voxels(self, block: NDArray[np.int64]) -> float:
-        lower = self._lower[block].min(axis=0) - self._margin
-        upper = self._upper[block].max(axis=0) + self._margin
+        rows = np.searchsorted(self._mesh.regions, block)
+        lower = self._lower[rows].min(axis=0) - self._margin
+        upper = self._upper[rows].max(axis=0) + self._margin
         size = np.minimum(upper - lower, self._stack.spacing * self._stack.shape)
         return float(np.prod(size / self._stack.spacing))
 
 
 def _region_boxes(mesh: TriangleMesh) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the smallest and the largest coordinates of each region, by its number."""
-    size = int(mesh.labels.max(initial=0)) + 1
+    """Return (R + 1, 3) the smallest and the largest coordinates of each region."""
+    # The last row is that of the outside.
+    size = len(mesh.regions) + 1
     corners = mesh.vertices[mesh.faces]
     low, high = corners.min(axis=1), corners.max(axis=1)
     lower, upper = np.full((size, 3), np.inf), np.full((size, 3), -np.inf)
-    for side in mesh.labels.T:
+    for side in mesh.face_regions.T:
         np.minimum.at(lower, side, low)
         np.maximum.at(upper, side, high)
     return lower, upper

@@ -11,13 +11,14 @@ from napari_deltamic.mesh import TriangleMesh
 def region_centres(mesh: TriangleMesh) -> NDArray[np.float64]:
     """Return (R, 3) the means of the regions' corners in um, in the order of ``mesh.regions``."""
     corners = mesh.vertices[mesh.faces].mean(axis=1)
-    size = int(mesh.labels.max(initial=0)) + 1
+    # The first row is that of the outside.
+    size = len(mesh.regions) + 1
     sums, counts = np.zeros((size, 3)), np.zeros(size)
-    for side in mesh.labels.T:
+    for side in (mesh.face_regions + 1).T:
         counts += np.bincount(side, minlength=size)
         for axis in range(3):
             sums[:, axis] += np.bincount(side, corners[:, axis], size)
-    return np.asarray(sums[mesh.regions] / counts[mesh.regions, None])
+    return np.asarray(sums[1:] / counts[1:, None])
 
 
 def partition(mesh: TriangleMesh, most: int) -> list[NDArray[np.int64]]:

@@ -42,18 +42,15 @@ def piece_of(mesh: TriangleMesh, own: NDArray[np.int64], reach: NDArray[np.float
     reach
         (3,) in um: regions that come as near to the block's along z, y and x are its neighbours.
     """
-    size = int(mesh.labels.max()) + 1
-    is_own = np.zeros(size, bool)
-    is_own[own] = True
-    moving = np.unique(mesh.faces[is_own[mesh.labels].any(axis=1)])
-    is_kept = is_own | _near(mesh, moving, reach, size)
-    is_kept[0] = False
-    faces = mesh.faces[is_kept[mesh.labels].any(axis=1)]
-    labels = mesh.labels[is_kept[mesh.labels].any(axis=1)]
-    vertices, compact = np.unique(faces, return_inverse=True)
-    part = TriangleMesh(
-        mesh.vertices[vertices], compact.reshape(-1, 3), np.where(is_kept[labels], labels, 0)
-    )
+    # The last is the outside, which is never kept.
+    is_own = np.append(np.isin(mesh.regions, own), False)
+    moving = np.unique(mesh.faces[is_own[mesh.face_regions].any(axis=1)])
+    is_kept = (is_own | _near(mesh, moving, reach))[mesh.face_regions]
+    is_kept &= mesh.labels > 0
+    needed = is_kept.any(axis=1)
+    vertices, compact = np.unique(mesh.faces[needed], return_inverse=True)
+    labels = np.where(is_kept, mesh.labels, 0)[needed]
+    part = TriangleMesh(mesh.vertices[vertices], compact.reshape(-1, 3), labels)
     return Piece(part, own, vertices, ~np.isin(vertices, moving, assume_unique=True))
 
 
@@ -78,9 +75,9 @@ def within(piece: Piece, stack: OnVoxels, margin: NDArray[np.float64]) -> Triang
 
 
 def _near(
-    mesh: TriangleMesh, moving: NDArray[np.int64], reach: NDArray[np.float64], size: int
+    mesh: TriangleMesh, moving: NDArray[np.int64], reach: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Return (size,) which regions come within reach of some of the vertices."""
+    """Return (R + 1,) which regions, the outside last, come within reach of some vertices."""
     from scipy.spatial import cKDTree
 
     block = mesh.vertices[moving]
@@ -92,6 +89,6 @@ def _near(
     )
     is_near = np.zeros(len(mesh.vertices), bool)
     is_near[candidates[np.isfinite(distance)]] = True
-    found = np.zeros(size, bool)
-    found[mesh.labels[is_near[mesh.faces].any(axis=1)]] = True
+    found = np.zeros(len(mesh.regions) + 1, bool)
+    found[mesh.face_regions[is_near[mesh.faces].any(axis=1)]] = True
     return found
