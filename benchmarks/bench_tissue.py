@@ -1,6 +1,6 @@
 """Tissues fitted in blocks: time a cell, memory, and how well blocks agree at their seams.
 
-    python benchmarks/bench_tissue.py [--sizes 10 100 1000] [--block 48] [--memory 8] [--whole 64]
+    python benchmarks/bench_tissue.py [--sizes 10 100 1000] [--block 168] [--memory 8] [--whole 64]
 
 Generated tissues of rounded cells, 268,000 voxels each, in zarr folders; the start is made of the
 labels of every fourth voxel, moved a little. Each fit runs in a process of its own that may not
@@ -25,10 +25,10 @@ from machine import describe
 import napari_deltamic as dm
 import tissue as made
 from napari_deltamic.mesh.distance import surface_distance
-from napari_deltamic.tissue import last_edge_length, memory_needed
+from napari_deltamic.tissue import TISSUE_DEFAULTS, last_edge_length, memory_needed
 from napari_deltamic.tissue.partition import partition
 
-SETTINGS = dm.FitSettings(stages=1, edge_length=made.EDGE_LENGTH)
+SETTINGS = dm.FitSettings(**TISSUE_DEFAULTS, edge_length=made.EDGE_LENGTH)
 
 
 def prepared(folder: Path, cells: int) -> None:
@@ -91,7 +91,7 @@ def child(folder: Path, block: int, memory: float, resume: bool) -> dict[str, ob
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument("--block", type=int, default=48)
+    parser.add_argument("--block", type=int, default=168)
     parser.add_argument("--memory", type=float, default=8.0, help="GB")
     parser.add_argument("--whole", type=int, default=64, help="cells also fitted at once; 0: none")
     parser.add_argument("--folder", type=Path, default=Path("bench_tissue"))

@@ -9,10 +9,12 @@ import torch
 from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.leg import leg_problem, run_leg
 from napari_deltamic.fitting.misfit import evaluate
+from napari_deltamic.fitting.preconditioner import smoother
 from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.still_light import StillLight
+from napari_deltamic.mesh import graph_laplacian, icosphere
 from tissue_cases import row
 
 
@@ -65,3 +67,18 @@ def test_held_vertices_stay_and_the_others_move() -> None:
     assert held is not None
     assert (moved[held] == 0.0).all()
     assert np.median(moved[~held]) > 0.01
+
+
+@pytest.mark.parametrize("stiffness", [0.0, 50.0])
+def test_the_metric_of_free_vertices_is_that_of_their_part_of_the_laplacian(stiffness):
+    mesh = icosphere(np.zeros(3), 1.0, 2)
+    free = mesh.vertices[:, 0] > -0.3
+    gradient = torch.randn(len(free), 3, dtype=torch.float64, generator=torch.manual_seed(0))
+    found = smoother(mesh, 2.0, torch.device("cpu"), stiffness, free)(gradient)
+    part = graph_laplacian(mesh).toarray()[np.ix_(free, free)]
+    whole = np.linalg.matrix_power(np.eye(len(part)) + 2.0 * part, 2)
+    if stiffness:
+        second = np.sqrt(stiffness) / 2.0
+        whole = np.linalg.matrix_power(np.eye(len(part)) + second * part, 2) @ whole
+    np.testing.assert_allclose(found[free], np.linalg.solve(whole, gradient[free]), rtol=1e-8)
+    assert not found[~free].any()

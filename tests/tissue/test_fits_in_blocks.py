@@ -33,7 +33,7 @@ def test_blocks_find_the_truth_on_one_mesh(in_two: dm.TissueResult) -> None:
     before = mean_surface_distance(case.seed, case.truth).mean
     after = mean_surface_distance(in_two.mesh, case.truth).mean
     assert after < 0.15 * PIXEL < 0.5 * before
-    np.testing.assert_allclose(in_two.mesh.volumes(), case.truth.volumes(), rtol=0.01)
+    np.testing.assert_allclose(in_two.mesh.volumes(), case.truth.volumes(), rtol=0.015)
     assert not in_two.stopped
     assert in_two.stop_reason == "every block has settled"
 

@@ -78,7 +78,8 @@ def tissue(
         Go on from where the same command, into the same folder, was stopped.
     settings
         A JSON file of settings, or the fit.json of an earlier fit; options given here win. Without
-        --stages there is one: cells that nearly have their place need no more.
+        --stages there is one, and without --max-iterations there are 120: cells that nearly have
+        their place need no more.
     """
     from napari_deltamic.cli.interrupt import stop_on_interrupt
     from napari_deltamic.cli.running import resumable
@@ -88,11 +89,22 @@ def tissue(
     from napari_deltamic.imaging import open_stack
     from napari_deltamic.mesh import read_mesh
     from napari_deltamic.optics import save_psf
-    from napari_deltamic.tissue import cells_for, fit_tissue, last_edge_length, memory_needed
+    from napari_deltamic.tissue import (
+        TISSUE_DEFAULTS,
+        cells_for,
+        fit_tissue,
+        last_edge_length,
+        memory_needed,
+    )
 
     chosen = chosen_settings(settings, options)
-    if "stages" not in chosen.model_fields_set:
-        chosen = chosen.model_copy(update={"stages": 1})
+    chosen = chosen.model_copy(
+        update={
+            name: value
+            for name, value in TISSUE_DEFAULTS.items()
+            if name not in chosen.model_fields_set
+        }
+    )
     if (mesh is None) == (labels is None):
         raise UsageError("give one start for the fit: --mesh or --labels")
     if cells is not None and memory is not None:

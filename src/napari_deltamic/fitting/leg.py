@@ -182,12 +182,8 @@ def _metric(
     prior = 2.0 * progress.leg_noise / stage.offset_width**2
     stiffness = prior / data / _NEIGHBOURS ** (2 * stage.roughness_order)
     stiffness = stiffness if stage.roughness_order == 2 else 0.0
-    return (yield from making_smoother(mesh, reach**2, device, stiffness))
-
-
-def _among(free: torch.Tensor, smooth: Smoother) -> Smoother:
-    """Return the metric of steps of the free vertices alone."""
-    return lambda gradient: smooth(gradient) * free
+    free = None if prepared.held is None else ~prepared.held
+    return (yield from making_smoother(mesh, reach**2, device, stiffness, free))
 
 
 def _guard(progress: Progress, farthest: float) -> Generator[None, None, Guard | None]:
@@ -234,7 +230,6 @@ def _begun(
     if prepared.held is not None and prepared.held.any():
         objective.free = torch.tensor(~prepared.held[:, None], device=device)
         objective.still = StillLight(topology, prepared.held)
-        smooth = _among(objective.free, smooth)
     objective.image_noise = noise_of_image(problem, prepared.stack, stage)
     objective.learns_later = bool(prepared.quantities) and progress.optics is None
     if progress.optics is not None:

@@ -27,7 +27,11 @@ _SOFT = 0.02
 
 
 def smoother(
-    mesh: TriangleMesh, smoothing: float, device: torch.device, stiffness: float = 0.0
+    mesh: TriangleMesh,
+    smoothing: float,
+    device: torch.device,
+    stiffness: float = 0.0,
+    free: NDArray[np.bool_] | None = None,
 ) -> Smoother:
     """Return a map of (V, 3) float64 tensors of a device: g -> (I + smoothing * L)^-2 g.
 
@@ -44,15 +48,39 @@ def smoother(
         Where the tensors are.
     stiffness
         What is to be inverted besides grows as stiffness * L^4 for the finest wrinkles.
+    free
+        (V,) which vertices move, by default all; the others' gradients count as 0, and so do their
+        steps.
     """
-    return at_once(making_smoother(mesh, smoothing, device, stiffness))
+    return at_once(making_smoother(mesh, smoothing, device, stiffness, free))
 
 
 def making_smoother(
-    mesh: TriangleMesh, smoothing: float, device: torch.device, stiffness: float = 0.0
+    mesh: TriangleMesh,
+    smoothing: float,
+    device: torch.device,
+    stiffness: float = 0.0,
+    free: NDArray[np.bool_] | None = None,
 ) -> Generator[None, None, Smoother]:
     """Do what :func:`smoother` does bit by bit."""
     laplacian = graph_laplacian(mesh).astype(np.float64)
+    if free is None:
+        return (yield from _making(laplacian, smoothing, device, stiffness))
+    rows = np.flatnonzero(free)
+    among = yield from _making(laplacian[rows][:, rows], smoothing, device, stiffness)
+    place = torch.from_numpy(rows).to(device)
+
+    def smooth(gradient: torch.Tensor) -> torch.Tensor:
+        step = torch.zeros_like(gradient)
+        step[place] = among(gradient[place])
+        return step
+
+    return smooth
+
+
+def _making(
+    laplacian: Any, smoothing: float, device: torch.device, stiffness: float
+) -> Generator[None, None, Smoother]:
     make = _factorised if device.type == "cpu" else partial(_polynomial, device=device)
     first = make(laplacian, smoothing)
     # (1 + a x)^2 (1 + b x)^2 ends as (a b)^2 x^4.
