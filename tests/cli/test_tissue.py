@@ -53,7 +53,7 @@ def test_cells_are_fitted_in_blocks(
     start = ("--mesh", folder / "start.rec", "--cells", 2)
     assert run(*words(folder, tmp_path / "out", *start, stack=stack)) == 0
     said = capsys.readouterr().err
-    assert "4 cells in 2 blocks; about 0.5 GB of memory" in said
+    assert "4 cells in 2 blocks; about 0.6 GB of memory" in said
     assert "block 2/2, round 2/2" in said
     case = row(4)
     mesh = read_mesh(tmp_path / "out" / "mesh.rec")

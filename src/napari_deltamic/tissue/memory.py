@@ -11,10 +11,11 @@ from napari_deltamic.optics import PSF
 from napari_deltamic.tissue.block import reach_of
 from napari_deltamic.tissue.partition import partition
 
-# Measured on tissues of 10 to 1,000 cells, blocks of 10 to 64, and rounded up.
-_LIBRARIES = 0.5e9
-_PER_VOXEL = 80.0
-_PER_FACE = 4e3
+# Measured on tissues of 10 to 1,000 cells, blocks of 10 to 168, and rounded up.
+_LIBRARIES = 0.55e9
+_PER_VOXEL = 60.0
+# Of a block, of the whole tissue beside it, and of the whole while it is remeshed.
+_PER_FACE, _PER_FACE_OF_ALL, _REMESHING = 2e3, 0.6e3, 2e3
 # Neighbours that are rendered have about as many faces as a block's own cells.
 _WITH_NEIGHBOURS = 2.0
 _EQUILATERAL = 3.0**0.5 / 4.0
@@ -72,8 +73,9 @@ class _Needs:
         blocks = partition(self._mesh, cells)
         most = max(self._voxels(block) for block in blocks)
         faces = self._faces * min(1.0, _WITH_NEIGHBOURS / len(blocks))
+        block = _PER_VOXEL * most + _PER_FACE * faces + _PER_FACE_OF_ALL * self._faces
         # The mesh of all is remeshed at once.
-        return _LIBRARIES + _PER_VOXEL * most + _PER_FACE * max(faces, 0.5 * self._faces)
+        return _LIBRARIES + max(block, _REMESHING * self._faces)
 
     def _voxels(self, block: NDArray[np.int64]) -> float:
         rows = np.searchsorted(self._mesh.regions, block)
