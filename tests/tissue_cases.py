@@ -39,11 +39,11 @@ def bricks(cells: int) -> NDArray[np.int32]:
 
 
 @cache
-def row(cells: int = 4, label: str = "membrane") -> Row:
-    """Return a row of cells, whose seed lies a little aside."""
+def row(cells: int = 4, label: str = "membrane", wider: float = 1.0) -> Row:
+    """Return a row of cells, whose seed lies a little aside; its PSF may be wider than usual."""
     mesh = seed_from_labels(bricks(cells), SPACING, edge_length=0.3)
     truth = relaxed(mesh, 0.3, 6)
-    psf = GaussianPSF(PSF_SIGMA)
+    psf = GaussianPSF(wider * np.array(PSF_SIGMA))
     light = {
         "membrane": 0.0 if label == "interior" else 30.0,
         "interior": 0.0 if label == "membrane" else 30.0 + 5.0 * (truth.regions % 2),

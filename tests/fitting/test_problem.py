@@ -239,6 +239,18 @@ def test_voxels_under_the_mask_have_no_say() -> None:
         assert np.array_equal(other.gradient, found[0].gradient)
 
 
+def test_data_and_rendering_are_blurred_alike_however_coarse_the_voxels() -> None:
+    # Membranes between voxels of about the PSF's width, and a blur of a third of a voxel.
+    mesh, spacing, shape = icosphere((5.1, 5.2, 5.0), 1.5, 4), (0.4, 0.4, 0.4), (26, 26, 26)
+    psf = GaussianPSF(0.4)
+    image = render(mesh, psf, shape, spacing, membrane=1.0, tolerance=1e-5)
+    box = padded_shape(shape, np.array(spacing), psf.extent())
+    stage = stage_of(tuple((n - 1) // 2 for n in box), blur=0.14)
+    problem = image_problem(ImageStack(image, spacing), box, psf, stage, False, "cpu")
+    found = evaluate(problem, mesh.vertices, topology_of(mesh), ones(mesh, "membrane"))
+    assert found.loss < 1e-5
+
+
 @pytest.mark.parametrize("blur", [0.0, 0.1])
 def test_blurred_and_masked_voxels_are_not_independent(blur: float) -> None:
     stack = noisy_stack(icosphere((1.7, 1.6, 2.6), 0.9, 2), "membrane")

@@ -26,6 +26,7 @@ from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.shape_errors import ShapeErrors, shape_covariance, shape_errors
 from napari_deltamic.fitting.shape_unknowns import quadrature, unknowns
+from napari_deltamic.fitting.stage_blur import StageBlur
 from napari_deltamic.imaging import ImageStack, gaussian_noise, poisson_noise, render
 from napari_deltamic.imaging.image_model import image_of_modes
 from napari_deltamic.mesh import TriangleMesh, bumpy_sphere, icosphere
@@ -251,14 +252,14 @@ def test_gradients_are_those_of_differences(gradients: Any) -> None:
 
 def test_the_table_holds_a_gaussian_and_its_slope() -> None:
     sigma, blur = np.array([0.24, 0.12, 0.12]), 0.05
-    table = point_spread_table(GaussianPSF(sigma), (0.0, blur), SPACING, 0.445 / sigma)
+    table = point_spread_table(GaussianPSF(sigma), StageBlur(blur), SPACING, 0.445 / sigma)
     place = (1, 2, 0)
     shift = np.array(place) / table.values.shape[:3]
     offsets = [np.arange(-r, r + 2) for r in table.reach]
     grid = np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)
     position = (grid - shift) * SPACING
-    for which, extra in enumerate((0.0, blur)):
-        width = np.sqrt(sigma**2 + extra**2)
+    for which, times in enumerate((1, 2)):
+        width = np.sqrt(sigma**2 + times * blur**2)
         peak = 1.0 / np.prod(np.sqrt(2 * np.pi) * width)
         exact = peak * np.exp(-0.5 * np.square(position / width).sum(axis=-1))
         found = table.values[place][which]

@@ -96,7 +96,7 @@ def test_what_is_pressed_flat_looks_the_same_in_the_stack(
 def test_a_window_counts_the_block_and_what_is_near() -> None:
     case = row(4)
     piece = piece_of(case.truth, np.array([1]), REACH)
-    part, counted = window_of(case.stack, piece, REACH)
+    part, counted = window_of(case.stack, piece, REACH, np.ones(3, int))
     assert isinstance(part, ImageStack)
     assert part.shape[2] < case.stack.shape[2]
     inside = case.truth.region_mesh(1)

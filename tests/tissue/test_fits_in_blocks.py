@@ -11,9 +11,10 @@ import napari_deltamic as dm
 from napari_deltamic.fitting import FitSettings
 from napari_deltamic.imaging import LazyStack
 from napari_deltamic.mesh import mean_surface_distance
-from napari_deltamic.tissue import TissueState, fit_tissue
+from napari_deltamic.tissue import TissueState, fit_tissue, run
 from napari_deltamic.tissue.block import Leg, Task, block_leg
 from napari_deltamic.tissue.light import Light
+from napari_deltamic.tissue.run import prepared_tissue
 from tissue_cases import PSF_SIGMA, QUICK, SPACING, Counting, row
 
 PIXEL = SPACING[2]
@@ -54,6 +55,18 @@ def test_blocks_agree_with_the_fit_of_the_whole_at_their_seam(in_two: dm.TissueR
     assert abs(in_two.intensities.background - whole.intensities.background) < 0.5
 
 
+def test_fewer_voxels_lead_to_the_same_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = row(4, wider=1.8)
+    plan, _ = prepared_tissue(case.stack, case.seed, case.psf, QUICK, 2)
+    assert plan.task.factors.tolist() == [3, 3, 3]
+    fewer = fit_tissue(case.stack, case.seed, case.psf, QUICK, cells=2)
+    monkeypatch.setattr(run, "decimation_for", lambda spacing, finest: np.ones(3, int))
+    every = fit_tissue(case.stack, case.seed, case.psf, QUICK, cells=2)
+    errors = [mean_surface_distance(one.mesh, case.truth).mean for one in (fewer, every)]
+    assert errors[0] < 1.1 * errors[1] + 0.01 * PIXEL
+    assert mean_surface_distance(fewer.mesh, every.mesh).mean < errors[1]
+
+
 def test_insides_are_fitted_in_blocks_as_well() -> None:
     case = row(3, "interior")
     quick = QUICK.model_copy(update={"label": "interior"})
@@ -66,7 +79,7 @@ def test_insides_are_fitted_in_blocks_as_well() -> None:
 
 def test_only_what_belongs_to_the_block_moves() -> None:
     case = row(4)
-    task = Task(case.stack, case.psf, QUICK, 2.0)
+    task = Task(case.stack, case.psf, QUICK, np.ones(3, int), 2.0)
     leg = Leg(0, 0, 3, 1e-3)
     outcomes = [
         found

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_CELLS = 48
-
 
 def tissue(
     stack: Annotated[Path, Parameter(validator=STACK)],
@@ -65,7 +63,7 @@ def tissue(
         A TIFF or a zarr folder of labels on the stack's voxels; of a large one every second, third
         ... voxel along each axis counts.
     cells
-        Most cells of a block, by default 48.
+        Most cells of a block, by default 150.
     memory
         GB that may be used, in place of --cells: blocks are as large as that allows.
     spacing
@@ -90,6 +88,7 @@ def tissue(
     from napari_deltamic.mesh import read_mesh
     from napari_deltamic.optics import save_psf
     from napari_deltamic.tissue import (
+        CELLS,
         TISSUE_DEFAULTS,
         cells_for,
         fit_tissue,
@@ -113,7 +112,7 @@ def tissue(
     image = open_stack(stack, spacing, channel, frame)
     start = mesh_from_large_labels(labels, image) if labels is not None else read_mesh(mesh)  # type: ignore[arg-type]
     edge = last_edge_length(image, start, blur, chosen)
-    most = _CELLS if cells is None else cells
+    most = CELLS if cells is None else cells
     if memory is not None:
         most = cells_for(1e9 * memory, image, start, blur, edge)
     needed = memory_needed(image, start, blur, edge, most) / 1e9

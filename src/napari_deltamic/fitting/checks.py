@@ -11,6 +11,7 @@ from napari_deltamic.imaging.frame_stack import FrameStack, Recording
 from napari_deltamic.imaging.place import check_meets, spelled
 from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh, oriented_outwards
+from napari_deltamic.mesh.region_boxes import region_boxes
 from napari_deltamic.optics import PSF
 
 # How many times larger than the stack a region may be that its border cuts.
@@ -96,10 +97,9 @@ def _check_psf(stack: OnVoxels, psf: PSF) -> None:
 
 def _check_place(stack: OnVoxels, mesh: TriangleMesh) -> None:
     lower, upper = stack.lower_corner, stack.upper_corner
-    for region in mesh.regions:
-        corners = mesh.vertices[mesh.faces[(mesh.labels == region).any(axis=1)].ravel()]
-        check_meets(corners, lower, upper, f"mesh: region {region}")
-        size = np.ptp(corners, axis=0)
+    for region, low, high in zip(mesh.regions, *region_boxes(mesh), strict=True):
+        check_meets(np.stack([low, high]), lower, upper, f"mesh: region {region}")
+        size = high - low
         if (size > _LARGEST * (upper - lower)).any():
             raise ValueError(
                 f"mesh: region {region} is {spelled(size)} um across (z, y, x) and the stack only "

@@ -14,13 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from napari_deltamic.mesh.clearance import face_clearances
+from napari_deltamic.mesh.folding import folding
 
 # Of the distance between two faces, the part that each may go. Less than half.
 _SHARE = 0.45
 # Of the farthest that is looked for: faces this near do not come any nearer.
 _LEAST = 0.02
-# A face may turn by less than the angle with this cosine.
-_TURN = 0.3
 # How often a step is halved where faces would turn too far.
 _HALVINGS = 5
 
@@ -101,12 +100,8 @@ class Guard:
         return np.asarray(_SHARE * np.maximum(room - _LEAST * self._reach, 0.0))
 
     def _without_folds(self, here: Array, move: Array, factor: Array) -> Array:
-        before = _normals(here, self._faces)
         for _ in range(_HALVINGS):
-            after = _normals(here + factor[:, None] * move, self._faces)
-            agreement = (before * after).sum(axis=1)
-            # Faces without area have no direction that they could keep.
-            folded = agreement < _TURN * _lengths(before) * _lengths(after)
+            folded = folding(self._faces, here, factor[:, None] * move)
             if not folded.any():
                 break
             slower = factor.copy()
@@ -125,8 +120,3 @@ class Guard:
 
 def _lengths(vectors: Array) -> Array:
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)))
-
-
-def _normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
-    first, second, third = vertices[faces].transpose(1, 0, 2)
-    return np.asarray(np.cross(second - first, third - first))

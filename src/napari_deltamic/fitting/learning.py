@@ -20,6 +20,7 @@ from napari_deltamic.fitting.misfit import Variations, evaluate
 from napari_deltamic.fitting.prepared_fit import PreparedFit
 from napari_deltamic.fitting.problem import Problem, otf_frequencies
 from napari_deltamic.fitting.progress import Optics
+from napari_deltamic.fitting.stage_blur import StageBlur
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack, estimate_noise
 from napari_deltamic.imaging.frame_stack import Recording
@@ -55,8 +56,6 @@ def image_noise(problem: Problem, stack: Recording, stage: Stage) -> float:
     """
     if not isinstance(stack, ImageStack):
         return np.inf
-    from scipy.ndimage import gaussian_filter1d
-
     try:
         variance = estimate_noise(stack) ** 2
     except ValueError:
@@ -65,10 +64,7 @@ def image_noise(problem: Problem, stack: Recording, stage: Stage) -> float:
         voxels = float(np.prod(stack.shape) * np.prod(stack.spacing) ** 2)
         power = voxels * float(problem.filter.square().sum())
     else:
-        impulse = np.zeros(129)
-        impulse[64] = 1.0
-        widths = np.maximum(stage.blur / stack.spacing, 1e-3)
-        kernels = [gaussian_filter1d(impulse, width) for width in widths]
+        kernels = StageBlur(stage.blur, stack.spacing).kernels
         kept = float(np.prod([np.square(kernel).sum() for kernel in kernels]))
         power = kept * float(problem.root.square().sum())
     return variance * power / problem.energy / problem.size

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
-
-if TYPE_CHECKING:
-    from napari_deltamic.meshft.cuda.sparse_rows import SparseRows
+from numpy.typing import NDArray
 
 
-def product(matrix: Any, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the map x -> matrix @ x for (V, 3) float64 tensors of a device."""
+class Rows(Protocol):
+    """A square sparse matrix on a device."""
+
+    def product(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the matrix times (V, 3) float64."""
+
+    def chebyshev(self, coefficients: NDArray[Any], x: torch.Tensor) -> torch.Tensor:
+        """Return a polynomial of the matrix, whose eigenvalues lie in [-1, 1], times (V, 3)."""
+
+
+def device_rows(matrix: Any, device: torch.device) -> Rows:
+    """Return a square sparse matrix on a device."""
     if device.type == "cpu":
-        rows = matrix.tocsr()
-        return lambda x: torch.from_numpy(rows @ x.numpy())
-    return device_rows(matrix, device).product
+        from napari_deltamic.fitting.cpu_rows import CpuRows
 
-
-def device_rows(matrix: Any, device: torch.device) -> SparseRows:
-    """Return a sparse matrix on a CUDA device."""
+        return CpuRows(matrix)
     from napari_deltamic.meshft.cuda.launching import cupy_launch
     from napari_deltamic.meshft.cuda.source import SPARSE
     from napari_deltamic.meshft.cuda.sparse_rows import SparseRows

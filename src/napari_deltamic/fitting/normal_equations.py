@@ -25,9 +25,9 @@ from napari_deltamic.fitting.problem import (
     density_modes,
     inner,
     model_image,
+    otf_frequencies,
     positions_of,
     reweighted,
-    stage_blur,
 )
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.roughness import offset_matrix
@@ -38,6 +38,7 @@ from napari_deltamic.fitting.shape_unknowns import (
     shining_points,
     unknowns,
 )
+from napari_deltamic.fitting.stage_blur import StageBlur
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging.image_model import dimming, image_of_modes
 from napari_deltamic.mesh import TriangleMesh
@@ -114,8 +115,7 @@ def normal_equations(fit: Ended) -> Generator[None, None, Linearised]:
 
     stack, stage, mesh, problem = fit.prepared.image, fit.stage, fit.mesh, fit.problem
     highest = np.array(stage.band) / np.asarray(problem.transform.lengths)
-    blurs = stage.blur, 2.0**0.5 * stage.blur
-    table = point_spread_table(fit.prepared.psf, blurs, stack.spacing, highest)
+    table = point_spread_table(fit.prepared.psf, _blur(fit), stack.spacing, highest)
     yield
     free, points = unknowns(mesh), quadrature(mesh, highest)
     points_of = moving_points(mesh, free, points, *_light_of_faces(fit))
@@ -216,7 +216,7 @@ def _light_columns(
         columns = _dimmed((yield from membrane), fit)
         for which in range(2):
             parts[which].append(columns.matrix(which, size))
-    blur = stage_blur(problem.transform, fit.stage)
+    blur = _blur(fit).transfer(otf_frequencies(problem.transform)).to(problem.filter.device)
     for unit in np.eye(len(bright.interior)):
         modes = _sharp_modes(fit, Brightness(_NONE, unit, 0.0)) * blur
         for which in range(2):
@@ -235,6 +235,11 @@ def _light_columns(
             parts[which].append(csc_matrix(image.reshape(-1, 1)))
             yield
     return [hstack(some, format="csr") if some else csc_matrix((size, 0)).tocsr() for some in parts]
+
+
+def _blur(fit: Ended) -> StageBlur:
+    on_voxels = fit.problem.root is not None
+    return StageBlur(fit.stage.blur, fit.prepared.image.spacing if on_voxels else None)
 
 
 def _sharp_modes(fit: Ended, brightness: Brightness) -> torch.Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_deltamic.fitting.stage_blur import StageBlur
 from napari_deltamic.imaging.image_model import Shape, image_of_modes
 from napari_deltamic.meshft.band import mode_indices, narrow_band
 from napari_deltamic.optics import PSF
@@ -36,25 +37,25 @@ class PointSpreadTable(NamedTuple):
 
 
 def point_spread_table(
-    psf: PSF, blurs: tuple[float, float], spacing: NDArray[np.float64], highest: NDArray[np.float64]
+    psf: PSF, blur: StageBlur, spacing: NDArray[np.float64], highest: NDArray[np.float64]
 ) -> PointSpreadTable:
-    """Return the images of a point through a PSF and either of two further Gaussian blurs.
+    """Return the images of a point through a PSF and a further blur, applied once or twice.
 
     Parameters
     ----------
     psf
         The microscope.
-    blurs
-        Standard deviations in um of what the image is further blurred by; the second the larger.
+    blur
+        What the image is further blurred by.
     spacing
         Voxel size in um.
     highest
         (3,) frequencies in cycles/um along z, y and x above which little gets through.
     """
     places = np.maximum(np.ceil(_PLACES * spacing * highest), 1).astype(np.int64)
-    half = np.sqrt(psf.extent() ** 2 + (_REACH * blurs[1]) ** 2)
+    half = np.sqrt(psf.extent() ** 2 + 2.0 * (_REACH * blur.sigma) ** 2)
     reach = np.ceil(half / spacing).astype(np.int64)
-    fine = _sampled(psf, blurs, spacing / places, places * (2 * reach + 3))
+    fine = _sampled(psf, blur, spacing / places, places * (2 * reach + 3))
     reach = np.minimum(reach, _needed(fine, places))
     values = np.empty((*places, 2, 4, *(2 * reach + 2)), np.float32)
     offsets = [np.arange(-r, r + 2) for r in reach]
@@ -68,7 +69,7 @@ def point_spread_table(
 
 
 def _sampled(
-    psf: PSF, blurs: tuple[float, float], step: NDArray[np.float64], sizes: NDArray[np.int64]
+    psf: PSF, blur: StageBlur, step: NDArray[np.float64], sizes: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Return (2, 4, N, N, N) values and derivatives on a periodic grid with the point at 0."""
     box: Shape = int(sizes[0]), int(sizes[1]), int(sizes[2])
@@ -81,9 +82,9 @@ def _sampled(
     fine = np.empty((2, 4, *box), np.float32)
     with torch.no_grad():
         otf = psf.otf(frequencies).to(torch.complex64)
-        squared = frequencies.square().sum(dim=-1)
-        for row, blur in zip(fine, blurs, strict=True):
-            modes = otf * torch.exp(-2.0 * torch.pi**2 * blur**2 * squared)
+        blurred = blur.transfer(frequencies)
+        for times, row in enumerate(fine, start=1):
+            modes = otf * blurred**times
             row[0] = image_of_modes(modes, box, step, box).numpy()
             for axis in range(3):
                 slope = modes * (2j * torch.pi * frequencies[..., axis])

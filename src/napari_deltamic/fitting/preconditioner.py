@@ -6,12 +6,12 @@ quasi-Newton steps would be as short as the stiffest wrinkle allows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.polynomial.chebyshev import chebinterpolate
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.matrices import device_rows
@@ -20,8 +20,12 @@ from napari_deltamic.mesh.steps import at_once
 
 Smoother = Callable[[torch.Tensor], torch.Tensor]
 
-# The polynomial's largest error, beside a largest value of 1.
-_PRECISION = 3e-3
+# Measured on a CPU: a polynomial of fewer terms than this is faster than factors, which fill up, on
+# meshes of more vertices than this.
+_LONG, _MANY = 100, 20_000
+# The polynomial's largest error, beside its least value.
+_SHARE = 0.1
+_RESOLVED = 0.75
 # A second factor this near the identity is left out.
 _SOFT = 0.02
 
@@ -35,8 +39,8 @@ def smoother(
 ) -> Smoother:
     """Return a map of (V, 3) float64 tensors of a device: g -> (I + smoothing * L)^-2 g.
 
-    It is symmetric and positive: exact on the CPU, where it is factorised once, and a polynomial of
-    L on a GPU, where triangular solves are slow.
+    It is symmetric and positive: exact for small meshes on the CPU, where it is factorised once,
+    and otherwise a polynomial of L, nearly that.
 
     Parameters
     ----------
@@ -81,15 +85,21 @@ def making_smoother(
 def _making(
     laplacian: Any, smoothing: float, device: torch.device, stiffness: float
 ) -> Generator[None, None, Smoother]:
-    make = _factorised if device.type == "cpu" else partial(_polynomial, device=device)
-    first = make(laplacian, smoothing)
     # (1 + a x)^2 (1 + b x)^2 ends as (a b)^2 x^4.
     second = float(np.sqrt(stiffness)) / smoothing
     if second < _SOFT:
+        second = 0.0
+    largest = _largest_eigenvalue(laplacian)
+    coefficients = inverse_coefficients((smoothing * largest, second * largest))
+    quick = laplacian.shape[0] > _MANY and len(coefficients) < _LONG
+    if quick or device.type != "cpu":
+        return _polynomial(laplacian, largest, coefficients, device)
+    first = _factorised(laplacian, smoothing)
+    if second == 0.0:
         return first
     yield
     # One half before and one after, which keeps the whole symmetric.
-    root = make(laplacian, second)
+    root = _factorised(laplacian, second)
     return lambda gradient: root(first(gradient))
 
 
@@ -102,36 +112,45 @@ def _factorised(laplacian: Any, smoothing: float) -> Smoother:
     return lambda gradient: torch.from_numpy(factor.solve(factor.solve(gradient.numpy())))
 
 
-def _polynomial(laplacian: Any, smoothing: float, device: torch.device) -> Smoother:
+def _polynomial(
+    laplacian: Any, largest: float, coefficients: NDArray[np.float64], device: torch.device
+) -> Smoother:
     from scipy.sparse import eye
 
-    # By Gershgorin's theorem no eigenvalue exceeds twice the largest degree.
-    largest = 2.0 * float(laplacian.diagonal().max())
     rows = device_rows(2.0 / largest * laplacian - eye(laplacian.shape[0]), device)
-    coefficients = inverse_coefficients(smoothing * largest, _PRECISION)
-
-    # Its square is positive, whatever is left of the error.
-    def smooth(gradient: torch.Tensor) -> torch.Tensor:
-        once = rows.chebyshev(coefficients, gradient)
-        return rows.chebyshev(coefficients, once)
-
-    return smooth
+    return lambda gradient: rows.chebyshev(coefficients, gradient)
 
 
-def inverse_coefficients(reach: float, precision: float) -> NDArray[np.float64]:
-    """Return Chebyshev coefficients of 1 / (1 + reach * x) on [0, 1] mapped to [-1, 1].
+def _largest_eigenvalue(laplacian: Any) -> float:
+    """Return a bound: the sum of the degrees at some edge (Anderson and Morley, 1985).
 
-    They are known in closed form: with c = 1 + 2 / reach and r = c - sqrt(c^2 - 1) they fall as
-    r^n; the series ends where what is left out is below the precision.
+    Of edges to vertices that were left out only one end counts.
     """
-    centre = 1.0 + 2.0 / reach
-    root = np.sqrt(centre**2 - 1.0)
-    ratio = centre - root
-    # 1 / (c + t) = (1 + 2 sum of (-r)^n T_n(t)) / root, and 1 / (1 + reach (1 + t) / 2) is
-    # 2 / reach times that.
-    scale = 2.0 / (reach * root)
-    tail = 2.0 * scale / (1.0 - ratio)
-    count = max(2, int(np.ceil(np.log(precision / tail) / np.log(ratio))) + 1)
-    coefficients: NDArray[np.float64] = 2.0 * scale * (-ratio) ** np.arange(count)
-    coefficients[0] /= 2.0
-    return coefficients
+    degree = laplacian.diagonal()
+    rows, columns = laplacian.nonzero()
+    edges = rows != columns
+    alone = float(degree.max(initial=1.0))
+    return float((degree[rows] + degree[columns])[edges].max(initial=alone))
+
+
+def inverse_coefficients(reaches: Sequence[float]) -> NDArray[np.float64]:
+    """Return Chebyshev coefficients of the product of (1 + reach * x)^-2 on [0, 1].
+
+    The interval is mapped to [-1, 1]. The series ends where what is left out is a small part of the
+    least value, so that it stays positive.
+    """
+
+    def value(place: NDArray[np.float64]) -> NDArray[np.float64]:
+        factors = [1.0 + reach * (place + 1.0) / 2.0 for reach in reaches]
+        return np.asarray(np.prod(factors, axis=0) ** -2.0)
+
+    allowed, size = _SHARE * float(value(np.array(1.0))), 64
+    while True:
+        # numpy's types take no function of arrays.
+        coefficients: NDArray[np.float64] = chebinterpolate(cast(Any, value), size)
+        left = np.cumsum(np.abs(coefficients)[::-1])[::-1]
+        count = max(2, int(np.searchsorted(-left, -allowed)))
+        # Near its end a series that was too short holds what it could not resolve.
+        if count < _RESOLVED * size:
+            return coefficients[:count]
+        size *= 2

@@ -21,6 +21,7 @@ from napari_deltamic.fitting.densities import (
     interior_jumps,
     per_face,
 )
+from napari_deltamic.fitting.stage_blur import StageBlur
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.acquisition import Acquisition
@@ -114,7 +115,8 @@ def band_problem(
 ) -> Problem:
     """Return the unweighted problem in the band's modes; the stage's band lies below Nyquist."""
     transform = _transform(stack, box, stage, backend)
-    blur, otf = _filters(transform, stage, psf)
+    frequencies = otf_frequencies(transform)
+    blur = StageBlur(stage.blur).transfer(frequencies).to(transform.device)
     # Half of the modes stand for their mirror images too.
     mirrored = torch.full((len(transform.modes[2]),), 2.0**0.5, device=transform.device)
     mirrored[0] = 1.0
@@ -127,7 +129,7 @@ def band_problem(
     target = modes(stack.data)
     size = 2.0 * target.numel()
     problem = _problem(transform, seen, lambda blurred: blurred, target, constant, size)
-    return problem.with_otf(otf)
+    return problem.with_otf(_otf(psf, frequencies))
 
 
 def image_problem(
@@ -142,16 +144,19 @@ def image_problem(
 ) -> Problem:
     """Return the problem on the voxels that the stack's mask trusts and that are counted."""
     transform = _transform(stack, box, stage, backend)
-    blur, otf = _filters(transform, stage, psf)
+    frequencies = otf_frequencies(transform)
+    blur = StageBlur(stage.blur, stack.spacing)
     trusted = np.ones(stack.shape, np.float32) if stack.mask is None else stack.mask
-    data, trust = _blurred_within(stack.data, trusted.astype(np.float32), stack, stage.blur)
+    data, trust = _blurred_within(stack.data, trusted.astype(np.float32), blur)
     if counted is not None:
         trust, trusted = trust * counted, trusted * counted
     # Blur leaves as many independent voxels as the band has modes.
     kept = np.minimum((2 * np.array(stage.band) + 1) / box, 1.0).prod() if stage.blur else 1.0
     size = float(trusted.sum() * kept)
-    problem = _voxel_problem(transform, blur, Voxels(data, trust), trust, fit_background, size)
-    return replace(problem.with_otf(otf), learns_attenuation=learn_attenuation)
+    transfer = blur.transfer(frequencies).to(transform.device)
+    problem = _voxel_problem(transform, transfer, Voxels(data, trust), trust, fit_background, size)
+    problem = problem.with_otf(_otf(psf, frequencies))
+    return replace(problem, learns_attenuation=learn_attenuation)
 
 
 def frame_problem(
@@ -300,21 +305,9 @@ def otf_frequencies(transform: MeshFourierTransform) -> torch.Tensor:
     return transform.frequencies().float()
 
 
-def stage_blur(transform: MeshFourierTransform, stage: Stage) -> torch.Tensor:
-    """Return the transfer function of a stage's blur at the transform's modes."""
-    return _filters(transform, stage)[0]
-
-
-def _filters(
-    transform: MeshFourierTransform, stage: Stage, psf: PSF | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the transfer functions of a stage's blur and, if one is given, of a PSF."""
-    frequencies = otf_frequencies(transform)
-    blur = torch.exp(-2.0 * torch.pi**2 * stage.blur**2 * frequencies.square().sum(dim=-1)).to(
-        transform.device
-    )
+def _otf(psf: PSF, frequencies: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return blur, blur if psf is None else psf.otf(frequencies)
+        return psf.otf(frequencies)
 
 
 def _transform(stack: Recording, box: Shape, stage: Stage, backend: str) -> MeshFourierTransform:
@@ -339,18 +332,14 @@ def _problem(
 
 
 def _blurred_within(
-    data: NDArray[np.float32], trusted: NDArray[np.float32], stack: ImageStack, blur: float
+    data: NDArray[np.float32], trusted: NDArray[np.float32], blur: StageBlur
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return data blurred from trusted voxels alone, and how much trust each voxel then has."""
-    from scipy.ndimage import gaussian_filter
-
-    if blur == 0:
+    if blur.sigma == 0:
         return data, trusted
-    sigma = blur / stack.spacing
     # Beyond the stack there is nothing to trust.
-    coverage = gaussian_filter(trusted, sigma, mode="constant")
-    total = gaussian_filter(data * trusted, sigma, mode="constant")
-    return total / np.maximum(coverage, 1e-6), trusted * coverage
+    coverage = blur.of(trusted)
+    return blur.of(data * trusted) / np.maximum(coverage, 1e-6), trusted * coverage
 
 
 def threads_for(problem: Problem) -> AbstractContextManager[None]:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.matrices import product
+from napari_deltamic.fitting.matrices import device_rows
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.topology import edge_use
 
@@ -84,7 +84,8 @@ def roughness(
         it, but follow those on which it is.
     """
     offset = offset_matrix(mesh, order, held)
-    return Roughness(product(offset, device), product(offset.T, device), width)
+    forth, back = (device_rows(one, device).product for one in (offset, offset.T))
+    return Roughness(forth, back, width)
 
 
 def offset_matrix(mesh: TriangleMesh, order: int, held: NDArray[np.bool_] | None = None) -> Any:

@@ -11,6 +11,7 @@ from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.imaging.image_model import Shape, padded_shape
 from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.region_boxes import region_boxes
 from napari_deltamic.mesh.remeshing.driver import checked_lengths
 from napari_deltamic.meshft.band import narrow_band
 from napari_deltamic.optics import PSF
@@ -129,6 +130,12 @@ def automatic_edge_length(
     return max(_EDGES[1] / _last_band(spacing, psf, box)[2], _finest_edge(spacing))
 
 
+def finest_seen(stack: OnVoxels, psf: PSF) -> NDArray[np.float64]:
+    """Return (3,) the largest frequencies of the last stage along z, y and x, in cycles/um."""
+    box = padded_shape(stack.shape, stack.spacing, np.minimum(psf.extent(), stack.spacing))
+    return np.asarray(_last_band(stack.spacing, psf, box)[0] / (stack.spacing * box))
+
+
 def _last_band(
     spacing: NDArray[np.float64], psf: PSF, box: Shape
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
@@ -154,13 +161,6 @@ def _check_edge_length(edge_length: float, size: float, mesh: TriangleMesh) -> N
 
 def object_size(stack: OnVoxels, mesh: TriangleMesh) -> float:
     """Return how large an object may be, in um: its share of the stack, or its seed if larger."""
+    lower, upper = region_boxes(mesh)
     share = float(np.min(stack.spacing * stack.shape)) / len(mesh.regions) ** (1 / 3)
-    return float(max(0.6 * share, np.median(_extents(mesh))))
-
-
-def _extents(mesh: TriangleMesh) -> NDArray[np.float64]:
-    extents = []
-    for region in mesh.regions:
-        corners = mesh.vertices[mesh.faces[(mesh.labels == region).any(axis=1)].ravel()]
-        extents.append(np.ptp(corners, axis=0).max())
-    return np.array(extents)
+    return float(max(0.6 * share, np.median(np.max(upper - lower, axis=1))))

@@ -21,10 +21,11 @@ from napari_deltamic.fitting.problem import (
     Problem,
     density_modes,
     inner,
+    otf_frequencies,
     positions_of,
-    stage_blur,
 )
 from napari_deltamic.fitting.roughness import Roughness
+from napari_deltamic.fitting.stage_blur import StageBlur
 from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import ImageStack
 from napari_deltamic.imaging.image_model import image_of_modes
@@ -67,11 +68,10 @@ def pulled_back(
     problem: Problem, stack: ImageStack, stage: Stage
 ) -> Callable[[Vector], NDArray[np.float32]]:
     """Return the transpose of the map from the data, (Z, Y, X), to the problem's space."""
-    from scipy.ndimage import gaussian_filter
-
     if problem.root is None:
         # Parseval's weights count twice in the filter's square, and must count once inversely.
-        back = stage_blur(problem.transform, stage).square() / problem.filter
+        blurred = StageBlur(stage.blur).transfer(otf_frequencies(problem.transform))
+        back = blurred.to(problem.filter.device).square() / problem.filter
         size = float(np.prod(problem.transform.lengths) * np.prod(stack.spacing))
         box = problem.transform.shape
 
@@ -82,13 +82,12 @@ def pulled_back(
         return from_modes
 
     mask = np.ones(stack.shape) if stack.mask is None else stack.mask
-    trusted, sigma = mask.astype(np.float32), stage.blur / stack.spacing
-    coverage = gaussian_filter(trusted, sigma, mode="constant")
+    trusted, blur = mask.astype(np.float32), StageBlur(stage.blur, stack.spacing)
+    coverage = blur.of(trusted)
     weights = problem.root.cpu().numpy() / np.maximum(coverage, 1e-6)
 
     def from_voxels(vector: Vector) -> NDArray[np.float32]:
-        spread = gaussian_filter(vector.cpu().numpy() * weights, sigma, mode="constant")
-        return np.asarray(spread * trusted)
+        return np.asarray(blur.of(vector.cpu().numpy() * weights) * trusted)
 
     return from_voxels
 

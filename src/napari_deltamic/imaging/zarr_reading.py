@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_validator
 
-from napari_deltamic.imaging.blosc_chunks import check_blosc_chunks
+from napari_deltamic.imaging.chunk_sizes import check_chunk_sizes
 from napari_deltamic.imaging.metadata import VoxelSize, micrometres
 from napari_deltamic.imaging.stored_image import StoredImage
 
@@ -125,7 +125,7 @@ class _ZarrVoxels:
 
     def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
         try:
-            check_blosc_chunks(self.array, index)
+            check_chunk_sizes(self.array, index)
             return np.asarray(self.array[index])
         except MemoryError:
             raise

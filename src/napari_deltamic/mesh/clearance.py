@@ -78,20 +78,10 @@ def _gaps_within(
     both = np.concatenate([edges, edges[:, ::-1]])
     both = both[np.argsort(both[:, 0], kind="stable")]
     around = np.searchsorted(both[:, 0], np.arange(len(vertices) + 1)), both[:, 1].copy()
-    corners = vertices[faces]
-    low, high = corners.min(axis=1), corners.max(axis=1)
-    # A face is filed under the cell of its lower corner, so the others' are at most one cell away.
-    cell = reach + float((high - low).max())
-    keys = np.floor((low - low.min(axis=0)) / cell).astype(np.int64) + 1
-    shape = keys.max(axis=0) + 2
-    filed = np.ravel_multi_index(tuple(keys.T), tuple(shape))
-    steps = np.array([shape[1] * shape[2], shape[2], 1])
-    order = np.argsort(filed, kind="stable")
+    filed, order, steps, boxes = filed_by_place(vertices, faces, reach)
     wanted = np.zeros(len(faces), np.bool_)
     wanted[sought] = True
-    # In the order of the cells, those that are looked at together lie together.
-    filed, wanted = filed[order], wanted[order]
-    boxes = np.hstack([low, high])[order]
+    wanted = wanted[order]
     bounds = np.linspace(0, len(faces), _CHUNKS_A_THREAD * thread_count() + 1).astype(int)
     chunks = [(k, *ends) for k, ends in enumerate(pairwise(bounds.tolist()))]
     # A row for each chunk, so that no two threads write to one.
@@ -101,6 +91,35 @@ def _gaps_within(
     gaps = np.empty(len(faces))
     gaps[order] = np.sqrt(squared.min(axis=0))
     return gaps
+
+
+def filed_by_place(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], reach: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return faces in the order of cells of space, so that those near to each other lie together.
+
+    Returns
+    -------
+    NDArray
+        (F,) the cell of each face, ascending. What comes within reach of a face is in its cell or
+        in one of the 26 around.
+    NDArray
+        (F,) the number of each face.
+    NDArray
+        (3,) from a cell to the next along z, y and x.
+    NDArray
+        (F, 6) lower and upper corner of each face.
+    """
+    corners = vertices[faces]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    # A face is filed under the cell of its lower corner, so the others' are at most one cell away.
+    cell = reach + float((high - low).max())
+    keys = np.floor((low - low.min(axis=0)) / cell).astype(np.int64) + 1
+    shape = keys.max(axis=0) + 2
+    filed = np.ravel_multi_index(tuple(keys.T), tuple(shape))
+    order = np.argsort(filed, kind="stable")
+    steps = np.array([shape[1] * shape[2], shape[2], 1])
+    return filed[order], order, steps, np.hstack([low, high])[order]
 
 
 @njit(cache=True, nogil=True)
@@ -172,7 +191,7 @@ def _least_squared(vertices, faces, one, two):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _faces_squared(vertices, faces, one, two):  # type: ignore[no-untyped-def]
     """Squared distance of two faces: at a corner of one, or between edges; 0 if they cross."""
-    if not (_on_one_side(vertices, faces, one, two) or _on_one_side(vertices, faces, two, one)):
+    if not (on_one_side(vertices, faces, one, two) or on_one_side(vertices, faces, two, one)):
         for a, b in _CORNERS:
             for face, other in ((one, two), (two, one)):
                 start, stop = row(vertices, faces[face, a]), row(vertices, faces[face, b])
@@ -193,7 +212,7 @@ def _faces_squared(vertices, faces, one, two):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _on_one_side(vertices, faces, one, two):  # type: ignore[no-untyped-def]
+def on_one_side(vertices, faces, one, two):  # type: ignore[no-untyped-def]
     """Whether a face lies wholly on one side of the plane of another: they do not cross."""
     a, b, c = (
         row(vertices, faces[two, 0]),

@@ -2,9 +2,10 @@
 
 from napari_deltamic.tissue.memory import cells_for, memory_needed
 from napari_deltamic.tissue.progress import BlockSummary, TissueResult, TissueState
-from napari_deltamic.tissue.run import TISSUE_DEFAULTS, fit_tissue, last_edge_length
+from napari_deltamic.tissue.run import CELLS, TISSUE_DEFAULTS, fit_tissue, last_edge_length
 
 __all__ = [
+    "CELLS",
     "TISSUE_DEFAULTS",
     "BlockSummary",
     "TissueResult",

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.loop import leg_steps
-from napari_deltamic.fitting.prepared_fit import prepare
+from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
+from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.state import Intensities
+from napari_deltamic.imaging.decimation import DecimatedPSF, average_width
 from napari_deltamic.imaging.lazy_stack import LazyStack
+from napari_deltamic.imaging.stack import ImageStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.optics import PSF
 from napari_deltamic.tissue.light import Light
@@ -32,6 +35,8 @@ class Task(NamedTuple):
     stack: LazyStack
     psf: PSF
     settings: FitSettings
+    factors: NDArray[np.int64]
+    """(3,) of how many voxels one is kept, because the PSF leaves nothing finer to be seen."""
     size: float
     """How large a cell may be, in um: what the stages depend on."""
 
@@ -97,12 +102,11 @@ def block_leg(
     # What shines on voxels that count, from both sides of a membrane.
     piece = piece_of(mesh, own, 2.0 * reach)
     yield None
-    part, counted = window_of(task.stack, piece, reach)
+    part, counted = window_of(task.stack, piece, reach, task.factors)
     if part.data.min() == part.data.max():
         return NOTHING_THERE
     yield None
-    near = within(piece, part, task.psf.extent())
-    prepared, progress = prepare(part, near, task.psf, task.settings, room=_ROOM, size=task.size)
+    prepared, progress = _prepared(task, piece, part)
     prepared = prepared._replace(counted=counted, held=piece.held)
     yield None
     around = float(np.median(part.data)) if background is None else background
@@ -132,3 +136,20 @@ def block_leg(
             return str(end.value)
         yield outcome() if progress.iteration > done else None
         done = progress.iteration
+
+
+def _prepared(task: Task, piece: Piece, part: ImageStack) -> tuple[PreparedFit, Progress]:
+    """Return the fit of a piece, with a PSF and stages that allow for what was averaged."""
+    spacing = task.stack.spacing
+    # A window at the border may have held too few voxels to leave any out.
+    factors = np.rint(part.spacing / spacing).astype(np.int64)
+    psf = DecimatedPSF(task.psf, spacing, factors)
+    near = within(piece, part, psf.extent())
+    # The band is that of the microscope, for an average takes from noise what it takes from light.
+    prepared, progress = prepare(part, near, task.psf, task.settings, room=_ROOM, size=task.size)
+    had = float(average_width(spacing, factors).min())
+    plan = [
+        stage._replace(blur=float(np.sqrt(max(stage.blur**2 - had**2, 0.0))))
+        for stage in prepared.plan
+    ]
+    return prepared._replace(psf=psf, plan=plan), progress

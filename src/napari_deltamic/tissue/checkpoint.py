@@ -19,7 +19,7 @@ from napari_deltamic.replacing import replacing
 from napari_deltamic.tissue.light import Light
 from napari_deltamic.tissue.progress import BlockSummary, TissueProgress
 
-_VERSION = 1
+_VERSION = 2
 _PLAIN = ("blocks", "stage", "leg", "block", "begun", "warnings")
 # Voxels along each side of the part of a stack that tells it from another.
 _SAMPLE = 32

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.fitting.stages import finest_seen
+from napari_deltamic.imaging.decimation import decimation_for
 from napari_deltamic.imaging.stack import OnVoxels
 from napari_deltamic.mesh import TriangleMesh
+from napari_deltamic.mesh.region_boxes import region_boxes
 from napari_deltamic.optics import PSF
 from napari_deltamic.tissue.block import reach_of
 from napari_deltamic.tissue.partition import partition
@@ -65,9 +68,10 @@ class _Needs:
     def __init__(self, stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float) -> None:
         self._stack, self._mesh = stack, mesh
         self._margin = 2.0 * reach_of(psf) + psf.extent()
+        self._step = stack.spacing * decimation_for(stack.spacing, finest_seen(stack, psf))
         _, areas = mesh.face_normals_and_areas()
         self._faces = float(areas.sum()) / (_EQUILATERAL * edge_length**2)
-        self._lower, self._upper = _region_boxes(mesh)
+        self._lower, self._upper = region_boxes(mesh)
 
     def of(self, cells: int) -> float:
         blocks = partition(self._mesh, cells)
@@ -82,17 +86,4 @@ class _Needs:
         lower = self._lower[rows].min(axis=0) - self._margin
         upper = self._upper[rows].max(axis=0) + self._margin
         size = np.minimum(upper - lower, self._stack.spacing * self._stack.shape)
-        return float(np.prod(size / self._stack.spacing))
-
-
-def _region_boxes(mesh: TriangleMesh) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (R + 1, 3) the smallest and the largest coordinates of each region."""
-    # The last row is that of the outside.
-    size = len(mesh.regions) + 1
-    corners = mesh.vertices[mesh.faces]
-    low, high = corners.min(axis=1), corners.max(axis=1)
-    lower, upper = np.full((size, 3), np.inf), np.full((size, 3), -np.inf)
-    for side in mesh.face_regions.T:
-        np.minimum.at(lower, side, low)
-        np.maximum.at(upper, side, high)
-    return lower, upper
+        return float(np.prod(size / self._step))

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.settings import FitSettings
-from napari_deltamic.fitting.stages import Stage, object_size, stages
+from napari_deltamic.fitting.stages import Stage, finest_seen, object_size, stages
 from napari_deltamic.fitting.verdict import doubts
+from napari_deltamic.imaging.decimation import decimation_for
 from napari_deltamic.imaging.image_model import padded_shape
 from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.kernel_threads import thread_count
@@ -32,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 TISSUE_DEFAULTS = {"stages": 1, "max_iterations": 120}
 """Settings of a tissue's fit that differ from those of others; measured, see decision 25."""
+CELLS = 150
+"""Of a block, unless somebody asks for others: about 2 GB, of which neighbours take a third."""
 # Before the last leg of all a rough plateau will do: neighbours move yet.
 _ROUGHER = 10.0
 
@@ -56,7 +59,7 @@ def fit_tissue(
     settings: FitSettings | None = None,
     on_state: Callable[[TissueState], None] | None = None,
     *,
-    cells: int = 48,
+    cells: int = CELLS,
     should_stop: Callable[[], bool] | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -155,7 +158,9 @@ def prepared_tissue(
     blocks = partition(mesh, cells)
     size = object_size(stack, mesh)
     plan = _stages(stack, mesh, psf, settings, size)
-    return Plan(Task(stack, psf, settings, size), plan, blocks), TissueProgress(mesh, len(blocks))
+    factors = decimation_for(stack.spacing, finest_seen(stack, psf))
+    task = Task(stack, psf, settings, factors, size)
+    return Plan(task, plan, blocks), TissueProgress(mesh, len(blocks))
 
 
 def last_edge_length(

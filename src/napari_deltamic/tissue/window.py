@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.imaging.decimation import decimated_part
 from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.imaging.stack import ImageStack
 from napari_deltamic.mesh import TriangleMesh
@@ -13,7 +14,7 @@ from napari_deltamic.tissue.piece import Piece
 
 
 def window_of(
-    stack: LazyStack, piece: Piece, reach: NDArray[np.float64]
+    stack: LazyStack, piece: Piece, reach: NDArray[np.float64], factors: NDArray[np.int64]
 ) -> tuple[ImageStack, NDArray[np.bool_]]:
     """Read the part of a stack around a block, and say which of its voxels the block explains.
 
@@ -25,18 +26,20 @@ def window_of(
         The block.
     reach
         (3,) in um, how far light counts along z, y and x.
+    factors
+        (3,) of how many voxels along each axis one is kept.
 
     Returns
     -------
     ImageStack
-        Twice as far as counts, so that what is blurred has neighbours.
+        Of what is kept, twice as far as counts, so that what is blurred has neighbours.
     NDArray
         (Z, Y, X) bool, the voxels that count: in the block's cells and as far round them.
     """
     lower, upper = piece.corners
     start = np.floor((lower - 2.0 * reach - stack.origin) / stack.spacing).astype(int)
     stop = np.ceil((upper + 2.0 * reach - stack.origin) / stack.spacing).astype(int) + 1
-    part = stack.part(start, stop)
+    part = decimated_part(stack, start, stop, factors)
     return part, _around(_of_regions(piece), part, reach)
 
 

@@ -15,11 +15,14 @@ from napari_deltamic.mesh.remeshing.relocate import relocate_vertices
 from napari_deltamic.mesh.remeshing.split import split_long_edges
 from napari_deltamic.mesh.remeshing.strata import classify, special_edges
 from napari_deltamic.mesh.remeshing.working_mesh import LINE, REGULAR, compacted, working_mesh
+from napari_deltamic.mesh.spatial_order import spatial_order
 from napari_deltamic.mesh.triangle_mesh import TriangleMesh
 
 MAX_FACES = 5_000_000
 # Sweeps that even out the vertices, in each iteration and after the last one.
 _SWEEPS, _LAST_SWEEPS = 1, 2
+# More faces than this no longer lie in the caches; sorted in space, 1.4 million take a third.
+_LARGE = 50_000
 # Between the lengths at which edges are split and collapsed, edges settle a little above the wish.
 _SETTLED = 1.03
 
@@ -71,8 +74,14 @@ def remeshing(
         return TriangleMesh(np.empty((0, 3)), np.empty((0, 3), np.int64))
 
     faces, labels = _wound_alike(mesh)
-    interface = mesh.face_interfaces
-    working = compacted(working_mesh(mesh.vertices, faces, interface, target))
+    vertices, interface = mesh.vertices, mesh.face_interfaces
+    if len(faces) > _LARGE:
+        order = spatial_order(vertices, float(np.median(target)))
+        faces = np.argsort(order)[faces]
+        vertices, target = vertices[order], target[order]
+        order = np.argsort(faces.min(axis=1), kind="stable")
+        faces, interface = faces[order], interface[order]
+    working = compacted(working_mesh(vertices, faces, interface, target))
     segments = special_edges(working)
     classify(working, segments)
     on_sheet = working.stratum[working.faces] == REGULAR
