@@ -9,10 +9,11 @@ import pytest
 
 import napari_deltamic as dm
 from napari_deltamic.fitting import FitSettings
+from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.imaging import LazyStack
 from napari_deltamic.mesh import mean_surface_distance
-from napari_deltamic.tissue import TissueState, fit_tissue, run
-from napari_deltamic.tissue.block import Leg, Task, block_leg
+from napari_deltamic.tissue import TissueState, block, fit_tissue, run
+from napari_deltamic.tissue.block import Leg, block_leg
 from napari_deltamic.tissue.light import Light
 from napari_deltamic.tissue.run import prepared_tissue
 from tissue_cases import PSF_SIGMA, QUICK, SPACING, Counting, row
@@ -67,6 +68,20 @@ def test_fewer_voxels_lead_to_the_same_cells(monkeypatch: pytest.MonkeyPatch) ->
     assert mean_surface_distance(fewer.mesh, every.mesh).mean < errors[1]
 
 
+def test_fewer_voxels_change_neither_edges_nor_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, settings = row(4, wider=1.8), FitSettings(stages=3, max_iterations=2)
+    plan, _ = prepared_tissue(case.stack, case.seed, case.psf, settings, 2)
+    seen: list[Stage] = []
+    monkeypatch.setattr(block, "leg_steps", lambda fit, *_: seen.extend(fit.plan) or iter(()))
+    steps = block_leg(plan.task, Leg(0, 0, 2, 1e-3), case.seed, np.array([2]), Light(), None, 0.0)
+    assert len(list(steps)) > 1
+    assert [one.edge_length for one in seen] == [one.edge_length for one in plan.stages]
+    assert [one.offset_width for one in seen] == [one.offset_width for one in plan.stages]
+    assert [one.cutoff for one in seen] == pytest.approx(
+        [one.cutoff for one in plan.stages], rel=0.1
+    )
+
+
 def test_insides_are_fitted_in_blocks_as_well() -> None:
     case = row(3, "interior")
     quick = QUICK.model_copy(update={"label": "interior"})
@@ -79,7 +94,7 @@ def test_insides_are_fitted_in_blocks_as_well() -> None:
 
 def test_only_what_belongs_to_the_block_moves() -> None:
     case = row(4)
-    task = Task(case.stack, case.psf, QUICK, np.ones(3, int), 2.0)
+    task = prepared_tissue(case.stack, case.seed, case.psf, QUICK, 1)[0].task
     leg = Leg(0, 0, 3, 1e-3)
     outcomes = [
         found

@@ -12,6 +12,7 @@ from napari_deltamic.fitting.loop import leg_steps
 from napari_deltamic.fitting.prepared_fit import PreparedFit, prepare
 from napari_deltamic.fitting.progress import Progress
 from napari_deltamic.fitting.settings import FitSettings
+from napari_deltamic.fitting.stages import Stage
 from napari_deltamic.fitting.state import Intensities
 from napari_deltamic.imaging.decimation import DecimatedPSF, average_width
 from napari_deltamic.imaging.lazy_stack import LazyStack
@@ -39,6 +40,8 @@ class Task(NamedTuple):
     """(3,) of how many voxels one is kept, because the PSF leaves nothing finer to be seen."""
     size: float
     """How large a cell may be, in um: what the stages depend on."""
+    plan: list[Stage]
+    """Those of the whole tissue, with all of its voxels."""
 
 
 class Leg(NamedTuple):
@@ -139,7 +142,11 @@ def block_leg(
 
 
 def _prepared(task: Task, piece: Piece, part: ImageStack) -> tuple[PreparedFit, Progress]:
-    """Return the fit of a piece, with a PSF and stages that allow for what was averaged."""
+    """Return the fit of a piece, with a PSF that allows for what was averaged.
+
+    Its stages are the tissue's but for their bands, which go with the box, and their blur, which is
+    narrower by the average.
+    """
     spacing = task.stack.spacing
     # A window at the border may have held too few voxels to leave any out.
     factors = np.rint(part.spacing / spacing).astype(np.int64)
@@ -149,7 +156,11 @@ def _prepared(task: Task, piece: Piece, part: ImageStack) -> tuple[PreparedFit, 
     prepared, progress = prepare(part, near, task.psf, task.settings, room=_ROOM, size=task.size)
     had = float(average_width(spacing, factors).min())
     plan = [
-        stage._replace(blur=float(np.sqrt(max(stage.blur**2 - had**2, 0.0))))
-        for stage in prepared.plan
+        stage._replace(
+            blur=float(np.sqrt(max(stage.blur**2 - had**2, 0.0))),
+            edge_length=whole.edge_length,
+            offset_width=whole.offset_width,
+        )
+        for stage, whole in zip(prepared.plan, task.plan, strict=True)
     ]
     return prepared._replace(psf=psf, plan=plan), progress

@@ -43,8 +43,12 @@ class Plan(NamedTuple):
     """What does not change during the fit of a tissue."""
 
     task: Task
-    stages: list[Stage]
     blocks: list[NDArray[np.int64]]
+
+    @property
+    def stages(self) -> list[Stage]:
+        """Coarse to fine."""
+        return self.task.plan
 
     @property
     def legs(self) -> int:
@@ -159,8 +163,8 @@ def prepared_tissue(
     size = object_size(stack, mesh)
     plan = _stages(stack, mesh, psf, settings, size)
     factors = decimation_for(stack.spacing, finest_seen(stack, psf))
-    task = Task(stack, psf, settings, factors, size)
-    return Plan(task, plan, blocks), TissueProgress(mesh, len(blocks))
+    task = Task(stack, psf, settings, factors, size, plan)
+    return Plan(task, blocks), TissueProgress(mesh, len(blocks))
 
 
 def last_edge_length(
