@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_deltamic.fitting.stages import finest_seen
 from napari_deltamic.imaging.decimation import decimation_for
-from napari_deltamic.imaging.stack import OnVoxels
+from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.region_boxes import region_boxes
 from napari_deltamic.optics import PSF
@@ -25,7 +25,7 @@ _EQUILATERAL = 3.0**0.5 / 4.0
 
 
 def memory_needed(
-    stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float, cells: int
+    stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float, cells: int
 ) -> float:
     """Return about how many bytes the fit of a tissue takes at most, Python's libraries included.
 
@@ -40,7 +40,7 @@ def memory_needed(
 
 
 def cells_for(
-    memory: float, stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float
+    memory: float, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float
 ) -> int:
     """Return the most cells of a block for which a number of bytes suffices.
 
@@ -65,10 +65,10 @@ def cells_for(
 
 
 class _Needs:
-    def __init__(self, stack: OnVoxels, mesh: TriangleMesh, psf: PSF, edge_length: float) -> None:
+    def __init__(self, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float) -> None:
         self._stack, self._mesh = stack, mesh
         self._margin = 2.0 * reach_of(psf) + psf.extent()
-        self._step = stack.spacing * decimation_for(stack.spacing, finest_seen(stack, psf))
+        self._factors = decimation_for(stack.spacing, finest_seen(stack, psf))
         _, areas = mesh.face_normals_and_areas()
         self._faces = float(areas.sum()) / (_EQUILATERAL * edge_length**2)
         self._lower, self._upper = region_boxes(mesh)
@@ -77,7 +77,12 @@ class _Needs:
         blocks = partition(self._mesh, cells)
         most = max(self._voxels(block) for block in blocks)
         faces = self._faces * min(1.0, _WITH_NEIGHBOURS / len(blocks))
-        block = _PER_VOXEL * most + _PER_FACE * faces + _PER_FACE_OF_ALL * self._faces
+        fit = _PER_VOXEL * most + _PER_FACE * faces
+        # What is read, and what is left of it along the first axis.
+        reading = (
+            most * float(np.prod(self._factors)) * (float(self._stack.data.dtype.itemsize) + 4.0)
+        )
+        block = max(fit, reading) + _PER_FACE_OF_ALL * self._faces
         # The mesh of all is remeshed at once.
         return _LIBRARIES + max(block, _REMESHING * self._faces)
 
@@ -86,4 +91,4 @@ class _Needs:
         lower = self._lower[rows].min(axis=0) - self._margin
         upper = self._upper[rows].max(axis=0) + self._margin
         size = np.minimum(upper - lower, self._stack.spacing * self._stack.shape)
-        return float(np.prod(size / self._step))
+        return float(np.prod(size / (self._stack.spacing * self._factors)))
