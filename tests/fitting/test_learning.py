@@ -182,7 +182,7 @@ def test_widths_that_the_image_does_not_show_are_named() -> None:
         SPACING,
         **brightness_of("interior"),
     )
-    noisy = gaussian_noise(image, 2.0 * float(image.std()), seed=0)
+    noisy = gaussian_noise(image, 4.0 * float(image.std()), seed=0)
     seed = icosphere(centre, 0.6, 2)
     scene = Scene(ImageStack(noisy, SPACING), seed, GaussianPSF(0.05), seed)
     settings = FitSettings(label="interior", stages=2, max_iterations=40, learn=("sigma",))
