@@ -14,6 +14,7 @@ from napari_deltamic.imaging.decimation import (
     average_width,
     decimated_part,
     decimation_for,
+    whole_averages,
 )
 from napari_deltamic.mesh import icosphere
 from napari_deltamic.optics import GaussianPSF
@@ -105,7 +106,21 @@ def test_parts_that_make_no_sense_are_refused(
 
 def test_as_many_voxels_are_left_out_as_the_finest_wave_allows() -> None:
     # Half a wave along z is 0.65 um, which two voxels of 0.3 um fit into.
-    assert decimation_for(SPACING, np.array([1 / 1.3, 1.0, 9.0])).tolist() == [2, 3, 1]
+    finest = np.array([1 / 1.3, 1.0, 9.0])
+    stack = LazyStack(np.zeros((50, 80, 80), np.uint8), SPACING)
+    assert decimation_for(stack, finest).tolist() == [2, 3, 1]
+    thin = LazyStack(np.zeros((40, 60, 80), np.uint8), SPACING)
+    assert decimation_for(thin, finest).tolist() == [1, 2, 1]
+
+
+def test_averages_that_lack_voxels_are_told() -> None:
+    stack = LazyStack(np.zeros((12, 20, 20), np.uint8), SPACING)
+    factors = np.array([3, 2, 1])
+    part = decimated_part(stack, NOWHERE, (12, 10, 20), factors)
+    whole = whole_averages(stack, part, factors)
+    assert whole[:, 2, 2].tolist() == [False, True, True, False]
+    assert whole[1, :, 2].tolist() == [False, True, True, True, True]
+    assert whole[1, 2].all()
 
 
 def test_keeping_every_voxel_changes_nothing() -> None:

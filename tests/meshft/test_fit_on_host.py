@@ -16,7 +16,7 @@ import napari_deltamic as dm
 from napari_deltamic.fitting import preconditioner, roughness
 from napari_deltamic.fitting.cpu_rows import CpuRows
 from napari_deltamic.fitting.matrices import Rows
-from napari_deltamic.fitting.preconditioner import inverse_coefficients
+from napari_deltamic.fitting.preconditioner import inverse_coefficients, root_coefficients
 from napari_deltamic.mesh import bumpy_sphere, icosphere, mean_surface_distance
 from napari_deltamic.meshft import backends, transform
 from napari_deltamic.meshft.cuda import backend as cuda_backend
@@ -64,7 +64,20 @@ def test_series_of_rows_are_those_of_the_matrix(make: Callable[..., Rows], size:
     assert torch.equal(x, kept)
 
 
-@pytest.mark.parametrize("reach", [0.5, 10.0, 300.0])
+@pytest.mark.parametrize("reaches", [(300.0, 60.0), (3e4, 0.0), (1000.0, 300.0), (1e6, 1e6)])
+def test_where_it_would_be_too_long_there_is_a_series_to_be_squared(
+    reaches: tuple[float, float],
+) -> None:
+    assert inverse_coefficients(reaches) is None
+    coefficients = root_coefficients(reaches)
+    assert len(coefficients) <= 513
+    x = np.linspace(0, 1, 101)[5:]
+    series = np.polynomial.chebyshev.chebval(2 * x - 1, coefficients)
+    exact = np.prod([1 / (1 + one * x) for one in reaches], axis=0)
+    assert series == pytest.approx(exact, abs=0.01)
+
+
+@pytest.mark.parametrize("reach", [0.5, 10.0, 30.0])
 def test_the_series_is_the_inverse(reach: float) -> None:
     reaches = reach, 0.2 * reach
     coefficients = inverse_coefficients(reaches)

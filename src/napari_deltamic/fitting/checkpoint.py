@@ -25,7 +25,7 @@ from napari_deltamic.replacing import replacing
 
 _log = logging.getLogger(__name__)
 
-_VERSION = 4
+_VERSION = 5
 _SCALARS = (
     "stage",
     "leg",

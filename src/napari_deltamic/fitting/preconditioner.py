@@ -22,10 +22,12 @@ Smoother = Callable[[torch.Tensor], torch.Tensor]
 
 # Measured on a CPU: a polynomial of fewer terms than this is faster than factors, which fill up, on
 # meshes of more vertices than this.
-_LONG, _MANY = 100, 20_000
+_LONG, _MANY = 128, 20_000
 # The polynomial's largest error, beside its least value.
 _SHARE = 0.1
 _RESOLVED = 0.75
+# Of a polynomial that is squared: most terms, and its largest error beside a largest value of 1.
+_LONGEST, _PRECISION = 512, 3e-3
 # A second factor this near the identity is left out.
 _SOFT = 0.02
 
@@ -89,11 +91,16 @@ def _making(
     second = float(np.sqrt(stiffness)) / smoothing
     if second < _SOFT:
         second = 0.0
-    largest = _largest_eigenvalue(laplacian)
-    coefficients = inverse_coefficients((smoothing * largest, second * largest))
-    quick = laplacian.shape[0] > _MANY and len(coefficients) < _LONG
-    if quick or device.type != "cpu":
-        return _polynomial(laplacian, largest, coefficients, device)
+    if device.type != "cpu" or laplacian.shape[0] > _MANY:
+        largest = _largest_eigenvalue(laplacian)
+        reaches = smoothing * largest, second * largest
+        coefficients = inverse_coefficients(reaches)
+        if coefficients is not None:
+            return _polynomial(laplacian, largest, coefficients, device)
+        if device.type != "cpu":
+            root = _polynomial(laplacian, largest, root_coefficients(reaches), device)
+            # Its square is positive, whatever is left of the error.
+            return lambda gradient: root(root(gradient))
     first = _factorised(laplacian, smoothing)
     if second == 0.0:
         return first
@@ -133,24 +140,30 @@ def _largest_eigenvalue(laplacian: Any) -> float:
     return float((degree[rows] + degree[columns])[edges].max(initial=alone))
 
 
-def inverse_coefficients(reaches: Sequence[float]) -> NDArray[np.float64]:
+def inverse_coefficients(reaches: Sequence[float]) -> NDArray[np.float64] | None:
     """Return Chebyshev coefficients of the product of (1 + reach * x)^-2 on [0, 1].
 
     The interval is mapped to [-1, 1]. The series ends where what is left out is a small part of the
-    least value, so that it stays positive.
+    least value, so that it stays positive; None if that would take too many terms.
     """
+    coefficients = chebinterpolate(cast(Any, _inverse(reaches, 2)), _LONG)
+    left = np.cumsum(np.abs(coefficients)[::-1])[::-1]
+    least = float(np.prod([1.0 + reach for reach in reaches])) ** -2
+    count = max(2, int(np.searchsorted(-left, -_SHARE * least)))
+    # Near its end a series that is too short holds what it could not resolve.
+    return np.asarray(coefficients[:count]) if count < _RESOLVED * _LONG else None
 
+
+def root_coefficients(reaches: Sequence[float]) -> NDArray[np.float64]:
+    """Return the same of the product of (1 + reach * x)^-1, up to a small part of the largest."""
+    coefficients = chebinterpolate(cast(Any, _inverse(reaches, 1)), _LONGEST)
+    left = np.cumsum(np.abs(coefficients)[::-1])[::-1]
+    return np.asarray(coefficients[: max(2, int(np.searchsorted(-left, -_PRECISION)))])
+
+
+def _inverse(reaches: Sequence[float], power: int) -> Callable[[Any], Any]:
     def value(place: NDArray[np.float64]) -> NDArray[np.float64]:
         factors = [1.0 + reach * (place + 1.0) / 2.0 for reach in reaches]
-        return np.asarray(np.prod(factors, axis=0) ** -2.0)
+        return np.asarray(np.prod(factors, axis=0) ** float(-power))
 
-    allowed, size = _SHARE * float(value(np.array(1.0))), 64
-    while True:
-        # numpy's types take no function of arrays.
-        coefficients: NDArray[np.float64] = chebinterpolate(cast(Any, value), size)
-        left = np.cumsum(np.abs(coefficients)[::-1])[::-1]
-        count = max(2, int(np.searchsorted(-left, -allowed)))
-        # Near its end a series that was too short holds what it could not resolve.
-        if count < _RESOLVED * size:
-            return coefficients[:count]
-        size *= 2
+    return value

@@ -141,6 +141,7 @@ def prepare(
     settings: FitSettings,
     room: float = _ROOM,
     size: float | None = None,
+    checked: bool = False,
 ) -> tuple[PreparedFit, Progress]:
     """Return a fit that has not begun, or raise ValueError saying what is wrong with its input.
 
@@ -152,9 +153,11 @@ def prepare(
         How far an object that the border cuts may grow beyond it, as a part of the mesh's size.
     size
         See :func:`~napari_deltamic.fitting.stages.stages`.
+    checked
+        Whether mesh and stack are parts of others that have been checked.
     """
     psf = psf_of(stack, psf)
-    mesh = checked_start(stack, mesh, psf, settings)
+    mesh = mesh if checked else checked_start(stack, mesh, psf, settings)
     level = _level(stack, settings)
     scale = float(np.abs(_trusted(stack) - level).max())
     at_zero = _scaled(stack, level, scale)

@@ -133,7 +133,8 @@ def automatic_edge_length(
 def finest_seen(stack: OnVoxels, psf: PSF) -> NDArray[np.float64]:
     """Return (3,) the largest frequencies of the last stage along z, y and x, in cycles/um."""
     box = padded_shape(stack.shape, stack.spacing, np.minimum(psf.extent(), stack.spacing))
-    return np.asarray(_last_band(stack.spacing, psf, box)[0] / (stack.spacing * box))
+    # Up to the next mode, for in thin stacks they lie far apart.
+    return np.asarray((_last_band(stack.spacing, psf, box)[0] + 1) / (stack.spacing * box))
 
 
 def _last_band(

@@ -113,7 +113,9 @@ def filed_by_place(
     corners = vertices[faces]
     low, high = corners.min(axis=1), corners.max(axis=1)
     # A face is filed under the cell of its lower corner, so the others' are at most one cell away.
-    cell = reach + float((high - low).max())
+    span = float((high.max(axis=0) - low.min(axis=0)).max())
+    # Not without size, where all faces have shrunk to points.
+    cell = max(reach + float((high - low).max()), 1e-6 * span, np.finfo(float).tiny)
     keys = np.floor((low - low.min(axis=0)) / cell).astype(np.int64) + 1
     shape = keys.max(axis=0) + 2
     filed = np.ravel_multi_index(tuple(keys.T), tuple(shape))

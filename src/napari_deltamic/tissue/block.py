@@ -27,7 +27,10 @@ from napari_deltamic.tissue.window import window_of
 _ROOM = 0.05
 # Of the PSF's extent: what lies farther hardly shines here.
 _REACH = 0.5
+# Averages of equal values differ by rounding.
+_EVEN = 2e-6
 NOTHING_THERE = "found the same value in all voxels"
+NO_VOXEL = "is too small to hold a voxel"
 
 
 class Task(NamedTuple):
@@ -106,8 +109,10 @@ def block_leg(
     piece = piece_of(mesh, own, 2.0 * reach)
     yield None
     part, counted = window_of(task.stack, piece, reach, task.factors)
-    if part.data.min() == part.data.max():
+    if np.ptp(part.data) <= _EVEN * np.abs(part.data).max():
         return NOTHING_THERE
+    if not counted.any():
+        return NO_VOXEL
     yield None
     prepared, progress = _prepared(task, piece, part)
     prepared = prepared._replace(counted=counted, held=piece.held)
@@ -153,14 +158,18 @@ def _prepared(task: Task, piece: Piece, part: ImageStack) -> tuple[PreparedFit, 
     psf = DecimatedPSF(task.psf, spacing, factors)
     near = within(piece, part, psf.extent())
     # The band is that of the microscope, for an average takes from noise what it takes from light.
-    prepared, progress = prepare(part, near, task.psf, task.settings, room=_ROOM, size=task.size)
+    prepared, progress = prepare(
+        part, near, task.psf, task.settings, room=_ROOM, size=task.size, checked=True
+    )
     had = float(average_width(spacing, factors).min())
+    # In a smaller box the first stage may already be the last.
+    own = (len(task.plan) * prepared.plan[:1] + prepared.plan)[-len(task.plan) :]
     plan = [
         stage._replace(
             blur=float(np.sqrt(max(stage.blur**2 - had**2, 0.0))),
             edge_length=whole.edge_length,
             offset_width=whole.offset_width,
         )
-        for stage, whole in zip(prepared.plan, task.plan, strict=True)
+        for stage, whole in zip(own, task.plan, strict=True)
     ]
     return prepared._replace(psf=psf, plan=plan), progress

@@ -68,7 +68,7 @@ class _Needs:
     def __init__(self, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float) -> None:
         self._stack, self._mesh = stack, mesh
         self._margin = 2.0 * reach_of(psf) + psf.extent()
-        self._factors = decimation_for(stack.spacing, finest_seen(stack, psf))
+        self._factors = decimation_for(stack, finest_seen(stack, psf))
         _, areas = mesh.face_normals_and_areas()
         self._faces = float(areas.sum()) / (_EQUILATERAL * edge_length**2)
         self._lower, self._upper = region_boxes(mesh)

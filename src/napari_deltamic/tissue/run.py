@@ -22,7 +22,7 @@ from napari_deltamic.mesh import TriangleMesh
 from napari_deltamic.mesh.remeshing import remeshing
 from napari_deltamic.meshft.backends import release_memory
 from napari_deltamic.optics import PSF
-from napari_deltamic.tissue.block import NOTHING_THERE, Leg, Outcome, Task, block_leg
+from napari_deltamic.tissue.block import NO_VOXEL, NOTHING_THERE, Leg, Outcome, Task, block_leg
 from napari_deltamic.tissue.checkpoint import identity_of, load_tissue, save_tissue
 from napari_deltamic.tissue.checks import checked_tissue
 from napari_deltamic.tissue.partition import partition
@@ -162,7 +162,7 @@ def prepared_tissue(
     blocks = partition(mesh, cells)
     size = object_size(stack, mesh)
     plan = _stages(stack, mesh, psf, settings, size)
-    factors = decimation_for(stack.spacing, finest_seen(stack, psf))
+    factors = decimation_for(stack, finest_seen(stack, psf))
     task = Task(stack, psf, settings, factors, size, plan)
     return Plan(task, blocks), TissueProgress(mesh, len(blocks))
 
@@ -256,7 +256,7 @@ def _block(
                 done / total,
                 progress.mesh,
             )
-        if reason == NOTHING_THERE and progress.leg == progress.stage == 0:
+        if reason in (NOTHING_THERE, NO_VOXEL) and progress.leg == progress.stage == 0:
             regions = ", ".join(str(region) for region in own)
             progress.warnings.append(f"the block of regions {regions} {reason}, so they stayed")
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_deltamic.imaging.decimation import decimated_part
+from napari_deltamic.imaging.decimation import decimated_part, whole_averages
 from napari_deltamic.imaging.lazy_stack import LazyStack
 from napari_deltamic.imaging.stack import ImageStack
 from napari_deltamic.mesh import TriangleMesh
@@ -39,8 +39,11 @@ def window_of(
     lower, upper = piece.corners
     start = np.floor((lower - 2.0 * reach - stack.origin) / stack.spacing).astype(int)
     stop = np.ceil((upper + 2.0 * reach - stack.origin) / stack.spacing).astype(int) + 1
+    stop = start + factors * -(-(stop - start) // factors)
     part = decimated_part(stack, start, stop, factors)
-    return part, _around(_of_regions(piece), part, reach)
+    counted = _around(_of_regions(piece), part, reach)
+    kept = np.rint(part.spacing / stack.spacing).astype(np.int64)
+    return part, counted & whole_averages(stack, part, kept)
 
 
 def _of_regions(piece: Piece) -> TriangleMesh:
