@@ -67,6 +67,10 @@ def test_cells_are_fitted_in_blocks(
     assert len(contacts) == len(mesh.interfaces)
     np.testing.assert_allclose([float(one["brightness"]) for one in contacts], 30.0, rtol=0.2)
     assert (tmp_path / "out" / "psf.json").is_file()
+    # A fit that came to its end may be done again.
+    shorter = ("--max-iterations", 2, "--edge-length", 0.4)
+    again = words(folder, tmp_path / "out", *start, stack=stack, settings=shorter)
+    assert run(*again) == 0
 
 
 def test_it_starts_from_labels(folder: Path, tmp_path: Path) -> None:
@@ -86,7 +90,9 @@ def test_of_large_labels_every_second_voxel_counts(
     assert mean_surface_distance(mesh, case.seed).mean < SPACING[0]
 
 
-def test_ctrl_c_keeps_the_mesh_and_resume_goes_on(folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_mesh_and_resume_goes_on(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     start = ("--mesh", folder / "start.rec", "--cells", 2)
     endless = ("--max-iterations", 2000, "--tolerance", 1e-9, "--edge-length", 0.4)
     long = words(folder, tmp_path / "out", *start, settings=endless)
@@ -107,6 +113,10 @@ def test_ctrl_c_keeps_the_mesh_and_resume_goes_on(folder: Path, tmp_path: Path) 
     before = (tmp_path / "out" / "tissue.npz").stat().st_mtime_ns
     # Other settings are another fit, whose progress this is not.
     assert run(*words(folder, tmp_path / "out", *start, "--resume")) == 2
+    assert (tmp_path / "out" / "tissue.npz").stat().st_mtime_ns == before
+    # Nor is it overwritten by a fit that begins anew.
+    assert run(*words(folder, tmp_path / "out", *start)) == 2
+    assert "was stopped before its end" in " ".join(capsys.readouterr().err.split())
     assert (tmp_path / "out" / "tissue.npz").stat().st_mtime_ns == before
 
 

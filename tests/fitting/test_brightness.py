@@ -125,3 +125,38 @@ def test_a_glaring_sliver_does_not_light_what_is_dark() -> None:
     assert np.allclose(lit(np.array([1.0, 0.0, 2.0, 1e4])), [1.0, 0.1, 2.0, 1e4])
     assert (lit(np.zeros(3)) == 1.0).all()
     assert len(lit(np.empty(0))) == 0
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("label", ["membrane", "interior", "both"])
+def test_what_is_known_stays_and_the_rest_is_found(
+    label: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_brightness, "_FEW", few)
+    light = truth(label)
+    problem = problem_of("voxels", stack_of(light, 0.0))
+    values = np.concatenate([light.membrane, light.interior])
+    kept = np.random.default_rng(1).random(len(values)) < 0.5
+    split = len(light.membrane)
+    start = np.where(kept, values, 1.0)
+    given = Brightness(start[:split], start[split:], 0.0)
+    found = solve_brightness(
+        problem, CELLS.vertices, TOPOLOGY, given, steps=60, precision=1e-5, kept=kept
+    )
+    both = np.concatenate([found.membrane, found.interior])
+    np.testing.assert_array_equal(both[kept], values[kept])
+    assert np.abs(both - values).max() < 0.03
+    assert found.background == pytest.approx(3.0, abs=0.02)
+
+
+def test_attenuation_is_found_beside_light_that_is_known() -> None:
+    light = truth("membrane")
+    problem = problem_of("voxels", stack_of(light, 0.0, 0.3), learn_attenuation=True)
+    kept = np.arange(len(light.membrane)) % 2 == 0
+    found = Brightness(np.where(kept, light.membrane, 1.0), np.empty(0), 0.0)
+    for _ in range(8):
+        unknown_of = problem, CELLS.vertices, TOPOLOGY, found
+        found = solve_brightness(*unknown_of, steps=40, kept=kept)
+        problem = problem.attenuated(found.attenuation)
+    assert found.attenuation == pytest.approx(0.3, abs=0.01)
+    assert np.abs(found.membrane - light.membrane).max() < 0.06

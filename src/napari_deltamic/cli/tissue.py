@@ -76,7 +76,7 @@ def tissue(
         Go on from where the same command, into the same folder, was stopped.
     settings
         A JSON file of settings, or the fit.json of an earlier fit; options given here win. Without
-        --stages there is one, and without --max-iterations there are 120: cells that nearly have
+        --stages there is one, and without --max-iterations there are 80: cells that nearly have
         their place need no more.
     """
     from napari_deltamic.cli.interrupt import stop_on_interrupt
@@ -95,6 +95,8 @@ def tissue(
         last_edge_length,
         memory_needed,
     )
+    from napari_deltamic.tissue.checkpoint import is_unfinished
+    from napari_deltamic.tissue.checks import checked_tissue
 
     chosen = chosen_settings(settings, options)
     chosen = chosen.model_copy(
@@ -111,8 +113,9 @@ def tissue(
     blur = chosen_psf(sigma, psf)
     image = open_stack(stack, spacing, channel, frame)
     start = mesh_from_large_labels(labels, image) if labels is not None else read_mesh(mesh)  # type: ignore[arg-type]
-    edge = last_edge_length(image, start, blur, chosen)
     most = CELLS if cells is None else cells
+    checked_tissue(image, start, blur, chosen, most)
+    edge = last_edge_length(image, start, blur, chosen)
     if memory is not None:
         most = cells_for(1e9 * memory, image, start, blur, edge)
     needed = memory_needed(image, start, blur, edge, most) / 1e9
@@ -122,6 +125,11 @@ def tissue(
     checkpoint = output / "tissue.npz"
     if resume and not checkpoint.is_file():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
+    if not resume and is_unfinished(checkpoint):
+        raise UsageError(
+            f"--output: {output} holds a tissue that was stopped before its end; go on with it by "
+            f"--resume, or delete {checkpoint.name} there to begin anew"
+        )
     with output_folder("--output", output), resumable(checkpoint, resume):
         with tissue_progress() as on_state, stop_on_interrupt() as pressed:
             result = fit_tissue(

@@ -6,7 +6,7 @@ hardly overlap, so that conjugate gradients need a dozen renderings for all of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.densities import Brightness, Topology
+from napari_deltamic.fitting.densities import Brightness, Topology, interior_jumps, per_face
 from napari_deltamic.fitting.linear import bounded_minimum
 from napari_deltamic.fitting.problem import Problem, inner, positions_of, threads_for
 from napari_deltamic.mesh.steps import at_once
@@ -50,6 +50,7 @@ def solve_brightness(
     brightness: Brightness,
     steps: int = _STEPS,
     precision: float = PRECISION,
+    kept: NDArray[np.bool_] | None = None,
 ) -> Brightness:
     """Return all linear unknowns at their best, none but background and attenuation negative.
 
@@ -68,8 +69,11 @@ def solve_brightness(
         Most steps of conjugate gradients for one set of dark components.
     precision
         They end where the gradient has fallen to this part of its first size.
+    kept
+        (I + R,) which interfaces, and after them which regions, stay as bright as they are; None
+        for none.
     """
-    solving = solving_brightness(problem, vertices, topology, brightness, steps, precision)
+    solving = solving_brightness(problem, vertices, topology, brightness, steps, precision, kept)
     return at_once(solving)
 
 
@@ -80,9 +84,13 @@ def solving_brightness(
     brightness: Brightness,
     steps: int = _STEPS,
     precision: float = PRECISION,
+    kept: NDArray[np.bool_] | None = None,
 ) -> Generator[None, None, Brightness]:
     """Do what :func:`solve_brightness` does bit by bit, a rendering at a time."""
-    solving = _solving(problem, vertices, topology, brightness, _Effort(steps, precision))
+    split = len(brightness.membrane)
+    free = np.ones(split + len(brightness.interior), bool) if kept is None else ~kept
+    light = _Light(problem, positions_of(problem, vertices).detach(), topology, split, free)
+    solving = _solving(light, brightness, _Effort(steps, precision))
     while True:
         # Both are settings of the thread, so none may outlast a yield.
         with threads_for(problem), torch.no_grad():
@@ -94,24 +102,32 @@ def solving_brightness(
 
 
 def _solving(
-    problem: Problem,
-    vertices: torch.Tensor | NDArray[np.float64],
-    topology: Topology,
-    brightness: Brightness,
-    effort: _Effort,
+    light: _Light, brightness: Brightness, effort: _Effort
 ) -> Generator[None, None, Brightness]:
-    split, rate = len(brightness.membrane), problem.attenuation
-    values = np.concatenate([brightness.membrane, brightness.interior])
-    light = _Light.of(problem, vertices, topology, brightness)
+    problem, split, rate = light.problem, light.interfaces, light.problem.attenuation
+    everything = np.concatenate([brightness.membrane, brightness.interior])
+    values, target = everything[light.free], problem.target
+    still = yield from light.kept(everything)
+    if still is not None:
+        target = target - still
     constant = [] if problem.constant is None else [problem.constant]
-    values, factors = yield from _best(light, constant, problem.target, values, effort)
+    values, factors = yield from _best(light, constant, target, values, effort)
     if problem.learns_attenuation:
         # Linear in its rate about the brightness that goes with the present one.
-        columns = [*constant, (yield from light.dimmed(values))]
-        values, factors = yield from _best(light, columns, problem.target, values, effort)
+        seen = yield from light.seen(values)
+        columns = [*constant, _dimmed(problem, seen if still is None else seen + still)]
+        values, factors = yield from _best(light, columns, target, values, effort)
         farthest, most = _FARTHEST / problem.depth, _MOST_DIMMED / problem.depth
         rate = float(np.clip(rate + np.clip(factors[-1], -farthest, farthest), -most, most))
-    return Brightness(values[:split], values[split:], factors[0] if constant else 0.0, rate)
+    everything[light.free] = values
+    return Brightness(everything[:split], everything[split:], factors[0] if constant else 0.0, rate)
+
+
+def _dimmed(problem: Problem, image: Vector) -> Vector:
+    """Return the derivative of what is seen in the rate of attenuation."""
+    assert problem.root is not None
+    depths = torch.from_numpy(problem.depths).to(problem.root)
+    return -depths[:, None, None] * image
 
 
 def _best(
@@ -131,83 +147,104 @@ class _Light:
     """
 
     problem: Problem
-    interface: NDArray[np.int64]
-    inner: NDArray[np.int64]
-    outer: NDArray[np.int64]
+    positions: Vector
+    topology: Topology
     interfaces: int
-    regions: int
-    render: Callable[[Vector, Vector], Vector]
-    """From densities of faces, membrane and jump; an empty tensor for none."""
-    _tape: tuple[Vector, list[Vector]] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        problem: Problem,
-        vertices: torch.Tensor | NDArray[np.float64],
-        topology: Topology,
-        brightness: Brightness,
-    ) -> _Light:
-        positions = positions_of(problem, vertices).detach()
-
-        def render(membrane: Vector, jump: Vector) -> Vector:
-            parts = [part if len(part) else None for part in (membrane, jump)]
-            modes = problem.transform(positions, topology.faces, *parts)
-            return problem.project(modes * problem.transfer)
-
-        interface, inner_region, outer_region = (table.cpu().numpy() for table in topology[1:])
-        return cls(
-            problem,
-            interface,
-            inner_region,
-            outer_region,
-            len(brightness.membrane),
-            len(brightness.interior),
-            render,
-        )
+    free: NDArray[np.bool_]
+    """(I + R,) which of them are unknown: the others are none of the map's."""
+    _tape: tuple[Vector, list[Vector], Topology] | None = None
 
     @property
     def count(self) -> int:
-        return self.interfaces + self.regions
+        return int(self.free.sum())
+
+    @property
+    def kinds(self) -> list[slice]:
+        """Where the unknown ones of interfaces are, and where those of regions, if there are."""
+        split = int(self.free[: self.interfaces].sum())
+        return [
+            kind for kind in (slice(0, split), slice(split, self.count)) if kind.stop > kind.start
+        ]
 
     def seen(self, values: Numbers) -> Generator[None, None, Vector]:
         """Return what the brightness looks like, without background."""
         yield
-        return self.render(*self._densities(values))
+        topology = self._lit(self.free)
+        return self._render(topology, self._densities(self._among(values), topology))
 
-    def dimmed(self, values: Numbers) -> Generator[None, None, Vector]:
-        """Return the derivative of what it looks like in the rate of attenuation."""
-        assert self.problem.root is not None
-        depths = torch.from_numpy(self.problem.depths).to(self.problem.root)
-        return -depths[:, None, None] * (yield from self.seen(values))
+    def kept(self, everything: Numbers) -> Generator[None, None, Vector | None]:
+        """Return what the brightness that is known looks like; None if there is none."""
+        if self.free.all():
+            return None
+        yield
+        topology = self._lit(~self.free)
+        return self._render(
+            topology, self._densities(np.where(self.free, 0.0, everything), topology)
+        )
+
+    def of_ones(self) -> Generator[None, None, Vector]:
+        """Return what it looks like if all that is unknown is as bright."""
+        return (yield from self._taped())[0].detach()
 
     def adjoint(self, vector: Vector) -> Generator[None, None, Numbers]:
         """Return the transposed map."""
+        image, leaves, topology = yield from self._taped()
+        yield
+        by_face = torch.autograd.grad(image, leaves, vector, retain_graph=True, allow_unused=True)
+        interface, inner_region, outer_region = (table.cpu().numpy() for table in topology[1:])
+        regions, parts = len(self.free) - self.interfaces, []
+        if self.interfaces:
+            parts.append(np.bincount(interface, _numbers(by_face[0]), self.interfaces))
+        if regions:
+            jumps = _numbers(by_face[1])
+            sums = np.bincount(inner_region, jumps, regions + 1)
+            sums -= np.bincount(outer_region, jumps, regions + 1)
+            parts.append(sums[:-1])
+        return np.concatenate(parts)[self.free].astype(np.float64)
+
+    def _taped(self) -> Generator[None, None, tuple[Vector, list[Vector], Topology]]:
         if self._tape is None:
             yield
+            topology = self._lit(self.free)
+            leaves = self._densities(self._among(np.ones(self.count)), topology)
             with torch.enable_grad():
-                leaves = [one.requires_grad_() for one in self._densities(np.ones(self.count))]
-                self._tape = self.render(*leaves), leaves
-        yield
-        image, leaves = self._tape
-        by_face = torch.autograd.grad(image, leaves, vector, retain_graph=True, allow_unused=True)
-        parts = []
-        if self.interfaces:
-            parts.append(np.bincount(self.interface, _numbers(by_face[0]), self.interfaces))
-        if self.regions:
-            jumps = _numbers(by_face[1])
-            sums = np.bincount(self.inner, jumps, self.regions + 1)
-            sums -= np.bincount(self.outer, jumps, self.regions + 1)
-            parts.append(sums[:-1])
-        return np.concatenate(parts)
+                leaves = [one.requires_grad_() for one in leaves]
+                self._tape = self._render(topology, leaves), leaves, topology
+        return self._tape
 
-    def _densities(self, values: Numbers) -> list[Vector]:
-        membrane, interior = values[: self.interfaces], np.append(values[self.interfaces :], 0.0)
-        faces = [
-            membrane[self.interface] if self.interfaces else np.empty(0),
-            interior[self.inner] - interior[self.outer] if self.regions else np.empty(0),
+    def _lit(self, shining: NDArray[np.bool_]) -> Topology:
+        """Return the faces whose densities some of the brightness goes into."""
+        if shining.all():
+            return self.topology
+        chosen = torch.from_numpy(shining).to(self.topology.faces.device)
+        # The last is that of the outside.
+        regions = torch.nn.functional.pad(chosen[self.interfaces :], (0, 1))
+        if self.interfaces:
+            faces = chosen[: self.interfaces][self.topology.interface]
+        else:
+            faces = torch.zeros_like(self.topology.interface, dtype=torch.bool)
+        if len(regions) > 1:
+            faces = faces | regions[self.topology.inner] | regions[self.topology.outer]
+        return Topology(*(table[faces] for table in self.topology))
+
+    def _among(self, values: Numbers) -> Numbers:
+        everything = np.zeros(len(self.free))
+        everything[self.free] = values
+        return everything
+
+    def _densities(self, everything: Numbers, topology: Topology) -> list[Vector]:
+        """Return those of faces, membrane and jump; an empty tensor for none."""
+        membrane, interior = everything[: self.interfaces], everything[self.interfaces :]
+        parts = [
+            per_face(membrane, topology) if len(membrane) else torch.empty(0),
+            interior_jumps(topology, interior) if len(interior) else torch.empty(0),
         ]
-        return [torch.from_numpy(one).float().to(self.problem.transform.device) for one in faces]
+        return [part.float() for part in parts]
+
+    def _render(self, topology: Topology, densities: list[Vector]) -> Vector:
+        parts = [part if len(part) else None for part in densities]
+        modes = self.problem.transform(self.positions, topology.faces, *parts)
+        return self.problem.project(modes * self.problem.transfer)
 
 
 def _numbers(values: Vector | None) -> Numbers:
@@ -248,8 +285,8 @@ def _by_steps(
 
     values = np.maximum(start, 0.0)
     scale = yield from _scales(light)
-    residual = freed(target - (yield from light.seen(values)))
-    slope = yield from light.adjoint(residual)
+    rest = target - (yield from light.seen(values))
+    slope = yield from light.adjoint(freed(rest))
     largest = yield from light.adjoint(freed(target))
     settled = effort.precision * float(np.linalg.norm(scale * largest))
     free = np.ones(light.count, bool)
@@ -261,11 +298,12 @@ def _by_steps(
             if np.sqrt(size) <= settled:
                 break
             direction = smoothed + size / before * direction
-            seen = freed((yield from light.seen(direction)))
-            length = float(direction @ slope) / float(inner(seen, seen))
+            seen = yield from light.seen(direction)
+            gain = freed(seen)
+            length = float(direction @ slope) / float(inner(gain, gain))
             values = values + length * direction
-            residual = residual - length * seen
-            slope = yield from light.adjoint(residual)
+            rest = rest - length * seen
+            slope = yield from light.adjoint(freed(rest))
         dark = values < 0.0
         # What is dark at its best, or brighter than nothing after all.
         wanted = ~free & (slope * scale > settled)
@@ -274,10 +312,9 @@ def _by_steps(
         free = (free & ~dark) | wanted
         if dark.any():
             values = np.where(dark, 0.0, values)
-            residual = freed(target - (yield from light.seen(values)))
-            slope = yield from light.adjoint(residual)
-    values = np.maximum(values, 0.0)
-    return values, _factors(others, target - (yield from light.seen(values)))
+            rest = target - (yield from light.seen(values))
+            slope = yield from light.adjoint(freed(rest))
+    return values, _factors(others, rest)
 
 
 def _scales(light: _Light) -> Generator[None, None, Numbers]:
@@ -286,15 +323,17 @@ def _scales(light: _Light) -> Generator[None, None, Numbers]:
     A face's light is taken to reach as many others of its kind in every interface, so that the
     squared norms are as the areas: the row sums of the products, shared out.
     """
-    parts = []
-    for kind in (slice(0, light.interfaces), slice(light.interfaces, light.count)):
+    everything = yield from light.of_ones()
+    parts, others = [], light.kinds[:-1]
+    for kind in others:
         unit = np.zeros(light.count)
         unit[kind] = 1.0
-        if unit.any():
-            seen = yield from light.seen(unit)
-            moments = yield from light.adjoint(seen)
-            parts.append(np.maximum(moments[kind], 0.0))
-    norms = np.concatenate(parts)
+        seen = yield from light.seen(unit)
+        everything = everything - seen
+        parts.append((yield from light.adjoint(seen))[kind])
+    # The last kind is what the others leave.
+    parts.append((yield from light.adjoint(everything))[light.kinds[-1]])
+    norms = np.maximum(np.concatenate(parts), 0.0)
     return np.asarray(1.0 / np.sqrt(np.maximum(norms, 1e-6 * norms.max())))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +105,32 @@ def save_checkpoint(path: Path, progress: Progress, identity: str) -> None:
         np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
 
 
+def checkpoint_file(checkpoint: str | Path | None, resume: bool) -> Path | None:
+    """Return the file that progress goes to, or raise ValueError if it can go to none."""
+    file = None if checkpoint is None else Path(checkpoint)
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
+    if resume and file is None:
+        raise ValueError("resume: there is no checkpoint to go on from; name its file")
+    return file
+
+
 def try_checkpoint(path: Path, progress: Progress, identity: str) -> None:
-    """Write a fit's progress; where that fails the progress gets a warning, and the last one stays.
+    """Write a fit's progress, if that is possible; see :func:`try_to_keep`."""
+    try_to_keep(partial(save_checkpoint, path, progress, identity), path, progress.warnings)
+
+
+def try_to_keep(save: Callable[[], None], path: Path, warnings: list[str]) -> None:
+    """Write progress; where that fails there is one more warning, and the last file stays.
 
     Hours of fitting count for more than the means to go on from them.
     """
     try:
-        save_checkpoint(path, progress, identity)
+        save()
     except OSError as error:
         warning = f"the progress could not be kept in {path} ({error.strerror or error})"
-        if warning not in progress.warnings:
-            progress.warnings.append(warning)
+        if warning not in warnings:
+            warnings.append(warning)
             _log.warning(warning)
 
 

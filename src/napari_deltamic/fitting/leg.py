@@ -115,7 +115,7 @@ def run_leg(
         Why the leg ended.
     """
     objective, smooth = yield from _begun(progress, prepared, stage)
-    guard = yield from _guard(progress, _FARTHEST / stage.cutoff)
+    guard = yield from _guard(progress, prepared, _FARTHEST / stage.cutoff)
     # With far more data than vertices most of the loss is noise, and gains are a small part.
     count = len(progress.mesh.vertices) if objective.free is None else int(objective.free.sum())
     share = min(1.0, _DATA_A_VERTEX * count / objective.problem.size)
@@ -186,7 +186,9 @@ def _metric(
     return (yield from making_smoother(mesh, reach**2, device, stiffness, free))
 
 
-def _guard(progress: Progress, farthest: float) -> Generator[None, None, Guard | None]:
+def _guard(
+    progress: Progress, prepared: PreparedFit, farthest: float
+) -> Generator[None, None, Guard | None]:
     """Return what keeps steps from leading a surface through itself, if anything shall.
 
     A free surface that starts far from its object finds it through states that cross: there the
@@ -197,7 +199,8 @@ def _guard(progress: Progress, farthest: float) -> Generator[None, None, Guard |
     guard = Guard(mesh.faces, farthest, progress.cleared)
     if not mesh.has_contacts:
         yield
-        if progress.stage == 0 or guard.crossing(mesh.vertices):
+        rough = progress.stage == 0 and not prepared.starts_near
+        if rough or guard.crossing(mesh.vertices):
             return None
     yield
     return guard
@@ -227,6 +230,7 @@ def _begun(
     apart = overlap(mesh, topology, stage, box, spacing, progress.backend)
     yield
     objective = Objective(progress, problem, topology, prior, apart)
+    objective.known_light = prepared.known_light
     if prepared.held is not None and prepared.held.any():
         objective.free = torch.tensor(~prepared.held[:, None], device=device)
         objective.still = StillLight(topology, prepared.held)

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_deltamic.fitting.brightness import solve_brightness
-from napari_deltamic.fitting.checkpoint import fingerprint, load_checkpoint, try_checkpoint
+from napari_deltamic.fitting.checkpoint import (
+    checkpoint_file,
+    fingerprint,
+    load_checkpoint,
+    try_checkpoint,
+)
 from napari_deltamic.fitting.checks import psf_of
 from napari_deltamic.fitting.densities import topology_of
 from napari_deltamic.fitting.leg import leg_problem, needs_voxels, run_leg
@@ -101,11 +106,7 @@ def fit(
         If an argument makes no sense; the message names it and says what to do.
     """
     settings = FitSettings() if settings is None else settings
-    file = None if checkpoint is None else Path(checkpoint)
-    if file is not None and (file.is_dir() or not file.parent.is_dir()):
-        raise ValueError(f"checkpoint: {file} must be a file in a folder that exists; make it")
-    if resume and checkpoint is None:
-        raise ValueError("resume: there is no checkpoint to go on from; name its file")
+    file = checkpoint_file(checkpoint, resume)
     # A thread that is born while another holds torch to one has one for good, and sums differ.
     psf = psf_of(stack, psf)
     with torch_threads(thread_count()):

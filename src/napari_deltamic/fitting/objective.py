@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_deltamic.fitting.brightness import PRECISION, solving_brightness
 from napari_deltamic.fitting.densities import Topology
@@ -40,6 +41,8 @@ class Objective:
     """(V, 1) which vertices may move; None for all."""
     still: StillLight | None = None
     """Renders the mesh if some vertices may not move."""
+    known_light: NDArray[np.bool_] | None = None
+    """(I + R,) which interfaces, then regions, keep their ratios of brightness; None for none."""
 
     def __call__(self, vertices: torch.Tensor) -> Evaluation:
         """Return the misfit and what the priors add, for vertices of (V, 3) in um."""
@@ -76,7 +79,9 @@ class Objective:
         known = self.progress.brightness
         if max(len(known.membrane), len(known.interior)) > 1 or self.problem.learns_attenuation:
             unknown = self.problem, self.vertices, self.topology, known
-            solved = yield from solving_brightness(*unknown, precision=precision)
+            solved = yield from solving_brightness(
+                *unknown, precision=precision, kept=self.known_light
+            )
             self.progress.brightness = solved
             self.problem = self.problem.attenuated(solved.attenuation)
 

@@ -56,6 +56,10 @@ class PreparedFit(NamedTuple):
     """(Z, Y, X) the voxels that are to be explained; None for all that the mask trusts."""
     held: NDArray[np.bool_] | None = None
     """(V,) the vertices of the start that stay in place; None for none."""
+    known_light: NDArray[np.bool_] | None = None
+    """(I + R,) which interfaces, then regions, keep their ratios of brightness; None for none."""
+    starts_near: bool = False
+    """Whether the start nearly has its place even if no two of its regions touch."""
 
     @property
     def image(self) -> ImageStack:

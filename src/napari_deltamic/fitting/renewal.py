@@ -33,7 +33,7 @@ def renewing(
 
     The objective and its progress change bit by bit, the mesh only if optics have just joined.
     """
-    progress, noise = objective.progress, _noise(objective)
+    progress, noise = objective.progress, _noise(objective, prepared)
     optics, base = progress.optics, None
     if optics is not None and objective.variations is not None:
         known = objective.problem, objective.variations
@@ -64,11 +64,12 @@ def renewing(
         progress.leg_losses = [loss + change for loss in progress.leg_losses]
 
 
-def _noise(objective: Objective) -> float:
+def _noise(objective: Objective, prepared: PreparedFit) -> float:
     """Return what one component of the data now seems to add to the loss."""
     progress, noise = objective.progress, objective.progress.noise
     # Early on the misfit is shape that is yet to be found, not noise, unless most is known.
-    is_near = progress.stage or progress.leg or progress.mesh.has_contacts
+    is_near = prepared.starts_near or progress.mesh.has_contacts
+    is_near |= progress.stage > 0 or progress.leg > 0
     if progress.here is not None and progress.leg_iteration and is_near:
         noise = progress.here.loss / objective.problem.size
     most = np.inf

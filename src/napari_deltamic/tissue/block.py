@@ -68,6 +68,8 @@ class Outcome(NamedTuple):
     loss: float
     noise: float
     iterations: int
+    backend: str
+    warnings: list[str]
 
 
 def reach_of(psf: PSF) -> NDArray[np.float64]:
@@ -115,11 +117,12 @@ def block_leg(
         return NO_VOXEL
     yield None
     prepared, progress = _prepared(task, piece, part)
-    prepared = prepared._replace(counted=counted, held=piece.held)
+    prepared = prepared._replace(counted=counted, held=piece.held, starts_near=True)
     yield None
     around = float(np.median(part.data)) if background is None else background
     known = light.of(piece.mesh, task.settings.label, around, prepared.scale)
     progress.brightness = prepared.of_units(known)
+    prepared = prepared._replace(known_light=light.knows(piece.mesh, task.settings.label, own))
     progress.stage, progress.leg, progress.noise = leg.stage, leg.number, noise
     progress.begin_leg(prepared.start, on_voxels=True)
     steps = leg_steps(prepared, progress, prepared.plan[leg.stage], leg.longest, leg.tolerance)
@@ -130,9 +133,11 @@ def block_leg(
             piece,
             progress.mesh.vertices[moving] + prepared.origin,
             prepared.in_units(progress.brightness),
-            progress.loss_history[-1] if progress.loss_history else np.nan,
+            np.nan if progress.here is None else progress.here.loss,
             progress.noise,
             progress.iteration,
+            progress.backend,
+            progress.warnings,
         )
 
     while True:
@@ -169,6 +174,7 @@ def _prepared(task: Task, piece: Piece, part: ImageStack) -> tuple[PreparedFit, 
             blur=float(np.sqrt(max(stage.blur**2 - had**2, 0.0))),
             edge_length=whole.edge_length,
             offset_width=whole.offset_width,
+            roughness_order=whole.roughness_order,
         )
         for stage, whole in zip(own, task.plan, strict=True)
     ]

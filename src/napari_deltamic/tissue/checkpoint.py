@@ -19,7 +19,7 @@ from napari_deltamic.replacing import replacing
 from napari_deltamic.tissue.light import Light
 from napari_deltamic.tissue.progress import BlockSummary, TissueProgress
 
-_VERSION = 2
+_VERSION = 3
 _PLAIN = ("blocks", "stage", "leg", "block", "begun", "warnings")
 # Voxels along each side of the part of a stack that tells it from another.
 _SAMPLE = 32
@@ -41,9 +41,12 @@ def identity_of(
     return digest.hexdigest()
 
 
-def save_tissue(path: Path, progress: TissueProgress, identity: str) -> None:
+def save_tissue(
+    path: Path, progress: TissueProgress, identity: str, finished: bool = False
+) -> None:
     """Write the progress; the file is whole at every moment."""
     meta = {
+        "finished": finished,
         "version": _VERSION,
         "identity": identity,
         **{name: getattr(progress, name) for name in _PLAIN},
@@ -73,15 +76,27 @@ def load_tissue(path: Path, identity: str) -> TissueProgress:
     try:
         arrays = read_npz(path)
         meta = dict(json.loads(str(arrays["meta"])))
-        if meta["version"] == _VERSION and meta["identity"] == identity:
+        version = meta["version"]
+        if version == _VERSION and meta["identity"] == identity:
             return _progress(meta, arrays)
     # A damaged archive fails in a dozen ways.
     except Exception as error:
         raise ValueError(f"checkpoint: {path} cannot be read ({error}); start afresh") from error
+    if version != _VERSION:
+        raise ValueError(f"checkpoint: {path} is of another version ({version}); start afresh")
     raise ValueError(
         f"checkpoint: {path} belongs to a fit of another stack, mesh, PSF, settings or number of "
         "cells in a block; give the same ones, or start afresh"
     )
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file holds the progress of a tissue that has not come to its end."""
+    try:
+        return not json.loads(str(read_npz(path)["meta"]))["finished"]
+    # Whatever else it is, it is none.
+    except Exception:
+        return False
 
 
 def _progress(meta: dict[str, Any], arrays: dict[str, NDArray[np.generic]]) -> TissueProgress:

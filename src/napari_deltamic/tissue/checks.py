@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from napari_deltamic.fitting.checks import check_reach
@@ -14,7 +16,7 @@ _NOT_IN_BLOCKS = ("learn", "fit_attenuation", "standard_errors")
 
 
 def checked_tissue(
-    stack: LazyStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
+    stack: LazyStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, cells: int
 ) -> TriangleMesh:
     """Return the mesh to start from, or raise an error saying what is wrong with the input.
 
@@ -29,6 +31,12 @@ def checked_tissue(
         raise TypeError(f"mesh: expected a TriangleMesh, got {type(mesh).__name__}")
     if not isinstance(psf, PSF):
         raise TypeError(f"psf: expected a PSF, got {type(psf).__name__}")
+    if not isinstance(settings, FitSettings):
+        raise TypeError(f"settings: expected FitSettings, got {type(settings).__name__}")
+    try:
+        operator.index(cells)
+    except TypeError:
+        raise TypeError(f"cells: expected a whole number, got {cells!r}") from None
     for name in _NOT_IN_BLOCKS:
         if getattr(settings, name):
             raise ValueError(

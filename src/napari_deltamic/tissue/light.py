@@ -43,6 +43,30 @@ class Light:
             background,
         )
 
+    def knows(self, mesh: TriangleMesh, label: str, own: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return what a block need not find out, because others have.
+
+        Parameters
+        ----------
+        mesh, label
+            As for :meth:`of`.
+        own
+            The block's regions.
+
+        Returns
+        -------
+        NDArray
+            (I + R,) of interfaces and, after them, of regions.
+        """
+        mine = {int(region) for region in own}
+        pairs, regions = _pairs(mesh), mesh.regions.tolist()
+        membrane = [pair in self.membrane and not mine & set(pair) for pair in pairs]
+        interior = [region in self.interior and region not in mine for region in regions]
+        return np.array(
+            membrane * (label in ("membrane", "both")) + interior * (label in ("interior", "both")),
+            bool,
+        )
+
     def learn(self, mesh: TriangleMesh, found: Intensities, own: NDArray[np.int64]) -> None:
         """Keep what a block has found out about its own regions."""
         mine = {int(region) for region in own}

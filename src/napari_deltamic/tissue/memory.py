@@ -25,7 +25,7 @@ _EQUILATERAL = 3.0**0.5 / 4.0
 
 
 def memory_needed(
-    stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float, cells: int
+    stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float | None, cells: int
 ) -> float:
     """Return about how many bytes the fit of a tissue takes at most, Python's libraries included.
 
@@ -34,13 +34,13 @@ def memory_needed(
     stack, mesh, psf, cells
         Those of :func:`~napari_deltamic.tissue.fit_tissue`.
     edge_length
-        Of the mesh at the end, in um.
+        Of the mesh at the end, in um; None if its faces stay.
     """
     return _Needs(stack, mesh, psf, edge_length).of(cells)
 
 
 def cells_for(
-    memory: float, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float
+    memory: float, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float | None
 ) -> int:
     """Return the most cells of a block for which a number of bytes suffices.
 
@@ -65,12 +65,16 @@ def cells_for(
 
 
 class _Needs:
-    def __init__(self, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float) -> None:
+    def __init__(
+        self, stack: LazyStack, mesh: TriangleMesh, psf: PSF, edge_length: float | None
+    ) -> None:
         self._stack, self._mesh = stack, mesh
         self._margin = 2.0 * reach_of(psf) + psf.extent()
         self._factors = decimation_for(stack, finest_seen(stack, psf))
-        _, areas = mesh.face_normals_and_areas()
-        self._faces = float(areas.sum()) / (_EQUILATERAL * edge_length**2)
+        self._faces = float(len(mesh.faces))
+        if edge_length is not None:
+            _, areas = mesh.face_normals_and_areas()
+            self._faces = float(areas.sum()) / (_EQUILATERAL * edge_length**2)
         self._lower, self._upper = region_boxes(mesh)
 
     def of(self, cells: int) -> float:

@@ -26,6 +26,8 @@ class BlockSummary(NamedTuple):
     """What one component of the data adds to the loss."""
     iterations: int
     """Of all its legs."""
+    stop_reason: str
+    """Why its last leg ended; empty if that was stopped."""
 
 
 @dataclass
@@ -42,9 +44,11 @@ class TissueProgress:
     """Whether the leg's mesh is ready."""
     summaries: dict[int, BlockSummary] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    backend: str | None = None
+    """In place of the settings', if the GPU's memory was too small."""
 
-    def take(self, outcome: Outcome) -> None:
-        """Take over what the current block has found."""
+    def take(self, outcome: Outcome, reason: str) -> None:
+        """Take over what the current block has found, and why its leg ended."""
         vertices = self.mesh.vertices.copy()
         piece = outcome.piece
         vertices[piece.vertices[~piece.held]] = outcome.positions
@@ -56,7 +60,24 @@ class TissueProgress:
             outcome.loss,
             outcome.noise,
             outcome.iterations + (before.iterations if before else 0),
+            reason,
         )
+        self.backend = outcome.backend
+        self.warnings += [f"block {self.block + 1}: {one}" for one in outcome.warnings]
+
+    @property
+    def stop_reason(self) -> str:
+        """A sentence on how the blocks ended."""
+        limits = [
+            one.stop_reason
+            for one in self.summaries.values()
+            if one.stop_reason.startswith("reached")
+        ]
+        if not limits:
+            return "every block has settled"
+        if len(limits) == self.blocks:
+            return f"every block {limits[0]}"
+        return f"{self.blocks - len(limits)} of {self.blocks} blocks settled, the rest {limits[0]}"
 
 
 class TissueState(NamedTuple):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_deltamic.fitting.checkpoint import checkpoint_file, try_to_keep
 from napari_deltamic.fitting.settings import FitSettings
 from napari_deltamic.fitting.stages import Stage, finest_seen, object_size, stages
 from napari_deltamic.fitting.verdict import doubts
@@ -31,7 +33,7 @@ from napari_deltamic.torch_threads import torch_threads
 
 _log = logging.getLogger(__name__)
 
-TISSUE_DEFAULTS = {"stages": 1, "max_iterations": 120}
+TISSUE_DEFAULTS = {"stages": 1, "max_iterations": 80}
 """Settings of a tissue's fit that differ from those of others; measured, see decision 25."""
 CELLS = 150
 """Of a block, unless somebody asks for others: about 2 GB, of which neighbours take a third."""
@@ -83,8 +85,8 @@ def fit_tissue(
     psf
         The blur of the microscope.
     settings
-        Choices; if None the defaults, but with one stage and half as many iterations. Cells that
-        nearly have their place gain nothing from more.
+        Choices; if None the defaults, but with one stage and a third as many iterations. Cells
+        that nearly have their place gain nothing from more.
     on_state
         Called after every iteration of a block, on the thread that fits.
     cells
@@ -108,9 +110,7 @@ def fit_tissue(
         If an argument makes no sense; the message names it and says what to do.
     """
     settings = FitSettings.model_validate(TISSUE_DEFAULTS) if settings is None else settings
-    file = None if checkpoint is None else Path(checkpoint)
-    if resume and file is None:
-        raise ValueError("resume: there is no checkpoint to go on from; name its file")
+    file = checkpoint_file(checkpoint, resume)
     with torch_threads(thread_count()):
         plan, progress = prepared_tissue(stack, mesh, psf, settings, cells)
         identity = identity_of(stack, mesh, psf, settings, cells)
@@ -118,14 +118,10 @@ def fit_tissue(
             progress = load_tissue(file, identity)
 
         def keep() -> None:
-            if file is None:
-                return
-            try:
-                save_tissue(file, progress, identity)
-            except OSError as error:
-                # Hours of fitting count for more than the means to go on from them.
-                reason = error.strerror or error
-                _log.warning("the progress could not be kept in %s (%s)", file, reason)
+            if file is not None:
+                finished = progress.stage == len(plan.stages)
+                save = partial(save_tissue, file, progress, identity, finished)
+                try_to_keep(save, file, progress.warnings)
 
         states = tissue_states(plan, progress, keep)
         try:
@@ -158,7 +154,7 @@ def prepared_tissue(
     stack: LazyStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings, cells: int
 ) -> tuple[Plan, TissueProgress]:
     """Return a fit that has not begun, or raise ValueError saying what is wrong with its input."""
-    mesh = checked_tissue(stack, mesh, psf, settings)
+    mesh = checked_tissue(stack, mesh, psf, settings, cells)
     blocks = partition(mesh, cells)
     size = object_size(stack, mesh)
     plan = _stages(stack, mesh, psf, settings, size)
@@ -169,8 +165,10 @@ def prepared_tissue(
 
 def last_edge_length(
     stack: LazyStack, mesh: TriangleMesh, psf: PSF, settings: FitSettings
-) -> float:
-    """Return the length in um of a tissue's edges at the end."""
+) -> float | None:
+    """Return the length in um of a tissue's edges at the end; None if its faces stay."""
+    if not settings.remesh:
+        return None
     return _stages(stack, mesh, psf, settings, object_size(stack, mesh))[-1].edge_length
 
 
@@ -214,15 +212,19 @@ def tissue_states(
         progress.leg, progress.begun = progress.leg + 1, False
         if progress.leg == plan.legs:
             progress.stage, progress.leg = progress.stage + 1, 0
-    return "every block has settled"
+    return progress.stop_reason
 
 
 def _block(
     plan: Plan, progress: TissueProgress, leg: Leg
 ) -> Generator[TissueState | None, None, None]:
     own, before = plan.blocks[progress.block], progress.summaries.get(progress.block)
+    task = plan.task
+    if progress.backend is not None:
+        settings = task.settings.model_copy(update={"backend": progress.backend})
+        task = task._replace(settings=settings)
     steps = block_leg(
-        plan.task,
+        task,
         leg,
         progress.mesh,
         own,
@@ -231,6 +233,7 @@ def _block(
         0.0 if before is None else before.noise,
     )
     found: Outcome | None = None
+    reason = ""
     done = (progress.stage * plan.legs + progress.leg) * len(plan.blocks) + progress.block
     total = len(plan.stages) * plan.legs * len(plan.blocks)
     try:
@@ -261,7 +264,7 @@ def _block(
             progress.warnings.append(f"the block of regions {regions} {reason}, so they stayed")
     finally:
         if found is not None:
-            progress.take(found)
+            progress.take(found, reason)
         release_memory()
 
 
