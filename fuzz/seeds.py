@@ -220,7 +220,7 @@ def tissue_checkpoints(folder: Path) -> list[bytes]:
     file, contents = folder / "seed-tissue.npz", []
     begun = TissueProgress(tetrahedron(), 2)
     midway = TissueProgress(tetrahedron(), 2, Light({(0, 1): 2.0}, {1: 3.0}), 0, 1, 1, True)
-    midway.summaries[0] = BlockSummary(1.0, 0.1, 1e-6, 20)
+    midway.summaries[0] = BlockSummary(1.0, 0.1, 1e-6, 20, "settled")
     midway.warnings.append("one")
     for progress in (begun, midway):
         save_tissue(file, progress, IDENTITY)

@@ -155,12 +155,13 @@ def _checkpoint(folder: Path) -> Prepared:
 
 
 def _tissue(folder: Path) -> Prepared:
-    from napari_deltamic.tissue.checkpoint import load_tissue
+    from napari_deltamic.tissue.checkpoint import is_unfinished, load_tissue
 
     file = folder / "tissue.npz"
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
+        is_unfinished(file)
         load_tissue(file, seeds.IDENTITY)
 
     return Prepared(seeds.tissue_checkpoints(folder), read)

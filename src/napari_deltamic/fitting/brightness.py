@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -152,7 +153,7 @@ class _Light:
     interfaces: int
     free: NDArray[np.bool_]
     """(I + R,) which of them are unknown: the others are none of the map's."""
-    _tape: tuple[Vector, list[Vector], Topology] | None = None
+    _tape: tuple[Vector, list[Vector]] | None = None
 
     @property
     def count(self) -> int:
@@ -169,18 +170,15 @@ class _Light:
     def seen(self, values: Numbers) -> Generator[None, None, Vector]:
         """Return what the brightness looks like, without background."""
         yield
-        topology = self._lit(self.free)
-        return self._render(topology, self._densities(self._among(values), topology))
+        return self._render(self._unknown, self._densities(self._among(values), self._unknown))
 
     def kept(self, everything: Numbers) -> Generator[None, None, Vector | None]:
         """Return what the brightness that is known looks like; None if there is none."""
         if self.free.all():
             return None
         yield
-        topology = self._lit(~self.free)
-        return self._render(
-            topology, self._densities(np.where(self.free, 0.0, everything), topology)
-        )
+        known, shining = self._lit(~self.free), np.where(self.free, 0.0, everything)
+        return self._render(known, self._densities(shining, known))
 
     def of_ones(self) -> Generator[None, None, Vector]:
         """Return what it looks like if all that is unknown is as bright."""
@@ -188,10 +186,10 @@ class _Light:
 
     def adjoint(self, vector: Vector) -> Generator[None, None, Numbers]:
         """Return the transposed map."""
-        image, leaves, topology = yield from self._taped()
+        image, leaves = yield from self._taped()
         yield
         by_face = torch.autograd.grad(image, leaves, vector, retain_graph=True, allow_unused=True)
-        interface, inner_region, outer_region = (table.cpu().numpy() for table in topology[1:])
+        interface, inner_region, outer_region = self._tables
         regions, parts = len(self.free) - self.interfaces, []
         if self.interfaces:
             parts.append(np.bincount(interface, _numbers(by_face[0]), self.interfaces))
@@ -202,15 +200,22 @@ class _Light:
             parts.append(sums[:-1])
         return np.concatenate(parts)[self.free].astype(np.float64)
 
-    def _taped(self) -> Generator[None, None, tuple[Vector, list[Vector], Topology]]:
+    def _taped(self) -> Generator[None, None, tuple[Vector, list[Vector]]]:
         if self._tape is None:
             yield
-            topology = self._lit(self.free)
-            leaves = self._densities(self._among(np.ones(self.count)), topology)
+            leaves = self._densities(self._among(np.ones(self.count)), self._unknown)
             with torch.enable_grad():
                 leaves = [one.requires_grad_() for one in leaves]
-                self._tape = self._render(topology, leaves), leaves, topology
+                self._tape = self._render(self._unknown, leaves), leaves
         return self._tape
+
+    @cached_property
+    def _unknown(self) -> Topology:
+        return self._lit(self.free)
+
+    @cached_property
+    def _tables(self) -> list[NDArray[np.int64]]:
+        return [table.cpu().numpy() for table in self._unknown[1:]]
 
     def _lit(self, shining: NDArray[np.bool_]) -> Topology:
         """Return the faces whose densities some of the brightness goes into."""
