@@ -361,10 +361,11 @@ def test_haze_that_no_mesh_explains_does_not_let_the_prior_flatten_a_membrane() 
     image = render(truth, psf, (28, 40, 40), spacing)
     rng = np.random.default_rng(1)
     haze = ndimage.gaussian_filter(rng.normal(size=image.shape), 2.0)
-    haze *= 0.7 * image.max() / np.abs(haze).max()
+    # Stronger haze makes the surface cross itself, and rounding decides where it ends.
+    haze *= 0.5 * image.max() / np.abs(haze).max()
     noise = 0.02 * image.max() * rng.normal(size=image.shape)
     stack = ImageStack((image + haze + noise + 1.0).astype(np.float32), spacing)
     seed = seed_spheres([(4.05, 3.9, 3.9)], 2.2)
-    # 0.09 um; with the haze taken for noise 0.57.
+    # 0.036 um; with the haze taken for noise 0.147.
     result = fit(stack, seed, psf, FitSettings(stages=1))
-    assert mean_surface_distance(result.mesh, truth).mean < 0.15
+    assert mean_surface_distance(result.mesh, truth).mean < 0.06

@@ -125,6 +125,10 @@ class _ZarrVoxels:
 
     def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
         try:
+            # What memory cannot hold may have more chunks than can be looked at.
+            np.empty(
+                [len(_places(*one)) for one in zip(index, self.shape, strict=True)], self.dtype
+            )
             check_chunk_sizes(self.array, index)
             return np.asarray(self.array[index])
         except MemoryError:
@@ -132,6 +136,11 @@ class _ZarrVoxels:
         # Codecs fail in their own ways.
         except Exception as error:
             raise ValueError(f"path: {self.folder} cannot be read: {error}") from error
+
+
+def _places(part: int | slice, size: int) -> range:
+    """Return which values along an axis a part of it meets."""
+    return range(*part.indices(size)) if isinstance(part, slice) else range(1)
 
 
 def _attributes(group: Any) -> dict[str, Any]:
