@@ -120,13 +120,13 @@ def try_checkpoint(path: Path, progress: Progress, identity: str) -> None:
     try_to_keep(partial(save_checkpoint, path, progress, identity), path, progress.warnings)
 
 
-def try_to_keep(save: Callable[[], None], path: Path, warnings: list[str]) -> None:
+def try_to_keep(keep: Callable[[], None], path: Path, warnings: list[str]) -> None:
     """Write progress; where that fails there is one more warning, and the last file stays.
 
     Hours of fitting count for more than the means to go on from them.
     """
     try:
-        save()
+        keep()
     except OSError as error:
         warning = f"the progress could not be kept in {path} ({error.strerror or error})"
         if warning not in warnings:
