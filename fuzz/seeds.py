@@ -275,7 +275,6 @@ def session_folders(folder: Path) -> list[bytes]:
         fit=SavedFit(mesh, gaussian(sigma), settings, (0,), 1000, 0),
         result=FitResult(
             mesh=mesh,
-            image=np.zeros((2, 2, 2), np.float32),
             loss_history=[0.5],
             stage_starts=[0],
             stop_reason="stopped",
@@ -283,6 +282,7 @@ def session_folders(folder: Path) -> list[bytes]:
             settings=settings,
             warnings=[],
             psf=GaussianPSF(sigma),
+            _render=lambda: np.zeros((2, 2, 2), np.float32),
             optics=[LearnedQuantity("sigma", "um", 0.1, 0.2, 0.01, True, False)],
         ),
         moments=(Moment(1, 0, 0.5, mesh), Moment(2, 0, 0.4, mesh)),

@@ -116,7 +116,7 @@ def test_a_demo_that_was_stopped_ends_with_130(tmp_path, capsys, monkeypatch):
     def stopped(stack, mesh, psf, settings):
         dark = Intensities(np.ones(1), np.empty(0), 0.0)
         why = "stopped by the user at iteration 0"
-        return FitResult(mesh, stack.data, [], [], why, dark, settings, [], psf)
+        return FitResult(mesh, [], [], why, dark, settings, [], psf, lambda: stack.data)
 
     monkeypatch.setattr(running, "run_fit", stopped)
     assert run("demo", "--sample", "bumpy", "-o", tmp_path / "demo") == 130

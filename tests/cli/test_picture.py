@@ -22,7 +22,8 @@ def stack_and_result():
     intensities = Intensities(np.empty(0), np.ones(2), 0.0)
     why = "it settled"
     psf = GaussianPSF(0.5)
-    result = FitResult(mesh, image, history, [0, 3], why, intensities, FitSettings(), [], psf)
+    settings = FitSettings()
+    result = FitResult(mesh, history, [0, 3], why, intensities, settings, [], psf, lambda: image)
     return stack, result
 
 
@@ -96,7 +97,6 @@ def test_a_fit_stopped_at_once_still_gives_a_picture(stack_and_result):
     stack, result = stack_and_result
     stopped = FitResult(
         result.mesh,
-        result.image,
         [],
         [],
         "stopped",
@@ -104,6 +104,7 @@ def test_a_fit_stopped_at_once_still_gives_a_picture(stack_and_result):
         result.settings,
         [],
         result.psf,
+        lambda: result.image,
     )
     assert pixels(draw_fit(stack, stopped)).std() > 0.05
 

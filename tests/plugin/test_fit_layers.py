@@ -23,7 +23,8 @@ def test_layers_that_the_user_removes_come_back(unseen_viewer, qtbot):
         viewer.layers.remove(name)
     click(qtbot, dock.stop_button)
     qtbot.waitUntil(dock.fit_button.isEnabled, timeout=10_000)
-    assert {MESH_LAYER, RENDERING_LAYER, Outline.LAYER} <= {layer.name for layer in viewer.layers}
+    assert {MESH_LAYER, Outline.LAYER} <= {layer.name for layer in viewer.layers}
+    qtbot.waitUntil(lambda: RENDERING_LAYER in viewer.layers, timeout=10_000)
 
 
 def test_the_rendering_and_the_outline_are_seen(viewer, dock, qtbot):

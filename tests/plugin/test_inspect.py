@@ -99,7 +99,7 @@ def test_in_2d_the_outline_and_the_rendering_go_back_too(viewer, dock, fold, qtb
     result = dock._session.result
     outline, rendering = viewer.layers[Outline.LAYER], viewer.layers[RENDERING_LAYER]
     latest = outline.data.copy()
-    np.testing.assert_array_equal(rendering.data, result.image)
+    qtbot.waitUntil(lambda: np.array_equal(rendering.data, result.image), timeout=10_000)
     press(qtbot, fold.slider, Qt.Key.Key_Home)
     assert fold.moment.text().startswith("Iteration 1,")
     assert outline.data.shape != latest.shape or np.abs(outline.data - latest).max() > 0.1

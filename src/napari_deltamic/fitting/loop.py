@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -308,7 +308,7 @@ def _rendering(
     backend: str,
 ) -> NDArray[np.float32]:
     seen = prepared._replace(psf=prepared.psf_of(optics))
-    return seen.rendering(mesh, intensities, backend)
+    return seen.rendering(mesh, intensities, backend)()
 
 
 def result_of(prepared: PreparedFit, progress: Progress, reason: str, stopped: bool) -> FitResult:
@@ -326,12 +326,12 @@ def result_of(prepared: PreparedFit, progress: Progress, reason: str, stopped: b
     mesh = prepared.placed(progress.mesh)
     intensities = prepared.in_units(progress.brightness)
     ended = prepared.psf_of(None if progress.optics is None else progress.optics.now)
+    seen = prepared._replace(psf=ended)
     optics = learned_quantities(prepared, progress)
     resolution = 0.5 / prepared.plan[-1].cutoff
     doubtful = [] if stopped else doubts(mesh, intensities, resolution) + optics_doubts(optics)
     return FitResult(
         mesh=mesh,
-        image=prepared._replace(psf=ended).rendering(mesh, intensities, progress.backend),
         loss_history=list(progress.loss_history),
         stage_starts=list(progress.stage_starts),
         stop_reason=reason,
@@ -340,6 +340,7 @@ def result_of(prepared: PreparedFit, progress: Progress, reason: str, stopped: b
         # Who stops a fit wants it to end now.
         warnings=progress.warnings + doubtful,
         psf=ended,
+        _render=cache(seen.rendering(mesh, intensities, progress.backend)),
         optics=optics,
         errors=progress.errors,
         origin=prepared.origin,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -120,10 +122,14 @@ class PreparedFit(NamedTuple):
 
     def rendering(
         self, mesh: TriangleMesh, intensities: Intensities, backend: str
-    ) -> NDArray[np.float32]:
-        """Return (Z, Y, X) the image of a placed mesh; frames' background is none of it."""
+    ) -> Callable[[], NDArray[np.float32]]:
+        """Return what makes the image, (Z, Y, X), of a placed mesh; it holds none of the data.
+
+        The background of frames is none of it.
+        """
         background = intensities.background if isinstance(self.stack, ImageStack) else 0.0
-        return render(
+        return partial(
+            render,
             mesh,
             self.psf,
             self.stack.shape,

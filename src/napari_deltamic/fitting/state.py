@@ -112,9 +112,6 @@ class FitResult:
     ----------
     mesh
         The fitted mesh.
-    image
-        (Z, Y, X) float32, its rendering on the stack's voxels, background included; of a lazy
-        stack, on those of the part that was read.
     loss_history
         Loss of every iteration; it may rise where a stage begins, because the band grows.
     stage_starts
@@ -139,7 +136,6 @@ class FitResult:
     """
 
     mesh: TriangleMesh
-    image: NDArray[np.float32]
     loss_history: list[float]
     stage_starts: list[int]
     stop_reason: str
@@ -147,6 +143,16 @@ class FitResult:
     settings: FitSettings
     warnings: list[str]
     psf: PSF
+    _render: Callable[[], NDArray[np.float32]] = field(repr=False)
     optics: list[LearnedQuantity] = field(default_factory=list)
     errors: ShapeErrors | None = None
     origin: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """(Z, Y, X) the mesh's rendering on the stack's voxels, background included.
+
+        Of a lazy stack, on those of the part that was read. Made when first asked for, so that
+        whoever stops a fit does not wait for it.
+        """
+        return self._render()

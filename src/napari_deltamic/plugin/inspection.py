@@ -130,14 +130,15 @@ class Inspection(QObject):
 
     def preview(self, preview: Preview) -> None:
         """Show a new rendering, unless an earlier moment is looked at."""
-        self._latest_preview = preview
         if self._held is None:
             self._take(self._turn, preview)
+        else:
+            self._latest_preview = preview
 
     def finish(self, result: FitResult) -> None:
-        """Show what a fit ended with."""
+        """Show what a fit ended with; its rendering follows as soon as it is made."""
         self._start_over()
-        self._latest_preview = Preview(result.image, (1, 1, 1))
+        self._latest_preview = None
         last = self._latest
         self._latest = Moment(
             len(result.loss_history),
@@ -152,9 +153,11 @@ class Inspection(QObject):
         self._errors = None if result.errors is None else result.errors.vertices
         # At once and in the colours there are, for those who read the layer now.
         self._layers.show_mesh(result.mesh, self._fitting_colours())
-        self._layers.show_preview(self._latest_preview)
         self._show()
-        self._render_if_needed()
+        if self._worker is None:
+            self.preview(Preview(result.image, (1, 1, 1)))
+        else:
+            self._render()
         self.changed.emit()
 
     def correct(self, mesh: TriangleMesh) -> None:
@@ -224,7 +227,9 @@ class Inspection(QObject):
 
     def _show_latest(self) -> None:
         self._preview = None
-        if self._latest_preview is not None:
+        if self._latest_preview is None:
+            self._render()
+        else:
             self._take(self._turn, self._latest_preview)
         self._show()
         self._render_if_needed()
@@ -344,6 +349,8 @@ class Inspection(QObject):
         if turn != self._turn:
             return
         self._preview = preview
+        if self._held is None:
+            self._latest_preview = preview
         self._layers.show_preview(preview)
         if self.name == RESIDUAL and preview.residual is not None:
             self._show()

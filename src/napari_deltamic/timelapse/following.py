@@ -166,7 +166,7 @@ class Following:
             mesh, image = yield from told(
                 self._moving(stack, result.mesh, result.intensities, BENDING), lambda _: waiting
             )
-            fitted = fitted._replace(result=replace(result, mesh=mesh, image=image))
+            fitted = fitted._replace(result=replace(result, mesh=mesh, _render=lambda: image))
         result = fitted.result
         looking = self._watch.look(stack, result.mesh, result.image)
         look = yield from told(looking, lambda _: waiting)

@@ -117,9 +117,10 @@ def result_of(facts: Mapping[str, Any], arrays: Arrays) -> FitResult:
         found = below("errors", arrays)
         brightness = _brightness(facts["errors"], below("intensities", found))
         errors = ShapeErrors(**{name: found[name] for name in _ERRORS}, intensities=brightness)
+    image = arrays["image"]
     return FitResult(
         mesh=mesh_of(below("mesh", arrays)),
-        image=arrays["image"],
+        _render=lambda: image,
         loss_history=arrays["losses"].tolist(),
         stage_starts=[int(start) for start in facts["stage_starts"]],
         stop_reason=str(facts["stop_reason"]),
