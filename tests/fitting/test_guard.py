@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from napari_deltamic.fitting import guard as guard_module
 from napari_deltamic.fitting.guard import Guard
 from napari_deltamic.mesh import TriangleMesh, concatenate, icosphere, self_intersections
+from napari_deltamic.mesh.clearance import clearances_from
 from napari_deltamic.mesh.steps import at_once
 
 
-def walked(mesh: TriangleMesh, step: np.ndarray, steps: int) -> TriangleMesh:
-    farthest = float(np.linalg.norm(step, axis=1).max())
-    guard = Guard(mesh.faces, farthest)
+def walked(
+    mesh: TriangleMesh, step: np.ndarray, steps: int, farthest: float | None = None
+) -> TriangleMesh:
+    longest = float(np.linalg.norm(step, axis=1).max())
+    guard = Guard(mesh.faces, longest if farthest is None else farthest)
     vertices = torch.tensor(mesh.vertices)
     for _ in range(steps):
         vertices = vertices + at_once(guard.allowed(vertices, torch.tensor(step)))
@@ -31,6 +36,27 @@ def test_two_balls_never_run_into_each_other() -> None:
     left, right = (moved.vertices[pair.vertices[:, 2] < 1.15], moved.vertices)
     assert 0 < right[pair.vertices[:, 2] > 1.15][:, 2].min() - left[:, 2].max() < 0.1
     assert left[:, 2].min() > 0.0
+
+
+def test_looking_where_it_is_tight_does_what_looking_everywhere_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = concatenate([icosphere((0, 0, 0), 1.0, 3), icosphere((0, 0, 2.1), 1.0, 3)])
+    towards = np.zeros(pair.vertices.shape)
+    towards[:, 2] = np.where(pair.vertices[:, 2] < 1.05, 0.03, -0.03)
+    counts: list[int] = []
+
+    def counted(*arguments: object) -> np.ndarray:
+        counts.append(1)
+        return clearances_from(*arguments)
+
+    monkeypatch.setattr(guard_module, "clearances_from", counted)
+    moved = walked(pair, towards, 15, farthest=0.3)
+    assert len(counts) >= 4
+    monkeypatch.setattr(guard_module, "_MOST_SPENT", -1.0)
+    expected = walked(pair, towards, 15, farthest=0.3)
+    np.testing.assert_allclose(moved.vertices, expected.vertices, atol=1e-12)
+    assert np.abs(expected.vertices - pair.vertices - 15 * towards).max() > 0.1
 
 
 def test_a_step_that_is_safe_is_left_alone() -> None:
@@ -55,7 +81,7 @@ def test_no_face_is_turned_over() -> None:
     assert 0 < np.linalg.norm(allowed[50]) < np.linalg.norm(step[50])
 
 
-def test_steps_between_two_measurements_add_up() -> None:
+def test_many_short_steps_add_up() -> None:
     pair = concatenate([icosphere((0, 0, 0), 1.0, 3), icosphere((0, 0, 2.02), 1.0, 3)])
     towards = np.zeros(pair.vertices.shape)
     towards[:, 2] = np.where(pair.vertices[:, 2] < 1.01, 0.003, -0.003)

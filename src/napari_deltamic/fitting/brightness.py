@@ -15,7 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_deltamic.fitting.densities import Brightness, Topology, interior_jumps, per_face
+from napari_deltamic.fitting.densities import (
+    Brightness,
+    Topology,
+    interior_jumps,
+    is_dim,
+    per_face,
+)
 from napari_deltamic.fitting.linear import bounded_minimum
 from napari_deltamic.fitting.problem import Problem, inner, positions_of, threads_for
 from napari_deltamic.mesh.steps import at_once
@@ -281,20 +287,24 @@ def _by_steps(
     The other columns are taken out of everything beforehand. A component that turns out negative is
     dark; it stays so unless the data want it brighter.
     """
-    basis = _orthonormal(others)
+    basis, shadows = _orthonormal(others), []
+    for one in basis:
+        shadows.append((yield from light.adjoint(one)))
 
-    def freed(vector: Vector) -> Vector:
-        for one in basis:
-            vector = vector - inner(one, vector) * one
-        return vector
+    def slope_at(rest: Vector) -> Generator[None, None, Numbers]:
+        slope = yield from light.adjoint(rest)
+        for one, shadow in zip(basis, shadows, strict=True):
+            slope -= float(inner(one, rest)) * shadow
+        return slope
 
-    values = np.maximum(start, 0.0)
+    # Who was dark before, and has been kept alight for its gradient, is likely to be so again.
+    free = np.concatenate([~is_dim(start[kind]) for kind in light.kinds])
+    values = np.where(free, start, 0.0)
     scale = yield from _scales(light)
     rest = target - (yield from light.seen(values))
-    slope = yield from light.adjoint(freed(rest))
-    largest = yield from light.adjoint(freed(target))
+    slope = yield from slope_at(rest)
+    largest = yield from slope_at(target)
     settled = effort.precision * float(np.linalg.norm(scale * largest))
-    free = np.ones(light.count, bool)
     for _ in range(_ROUNDS):
         direction, size = np.zeros(light.count), np.inf
         for _ in range(effort.steps):
@@ -304,11 +314,12 @@ def _by_steps(
                 break
             direction = smoothed + size / before * direction
             seen = yield from light.seen(direction)
-            gain = freed(seen)
-            length = float(direction @ slope) / float(inner(gain, gain))
+            gain = float(inner(seen, seen)) - sum(float(inner(one, seen)) ** 2 for one in basis)
+            length = float(direction @ slope) / gain
             values = values + length * direction
-            rest = rest - length * seen
-            slope = yield from light.adjoint(freed(rest))
+            # In place: another vector of the data's size would take as long as the rest of it.
+            rest.sub_(seen, alpha=length)
+            slope = yield from slope_at(rest)
         dark = values < 0.0
         # What is dark at its best, or brighter than nothing after all.
         wanted = ~free & (slope * scale > settled)
@@ -318,7 +329,7 @@ def _by_steps(
         if dark.any():
             values = np.where(dark, 0.0, values)
             rest = target - (yield from light.seen(values))
-            slope = yield from light.adjoint(freed(rest))
+            slope = yield from slope_at(rest)
     return values, _factors(others, rest)
 
 

@@ -67,3 +67,9 @@ def lit(brightness: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(bright) == 0:
         return brightness + 1.0
     return np.maximum(brightness, _DIMMEST * np.median(bright))
+
+
+def is_dim(brightness: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which components are dark, or little brighter than :func:`lit` would make them."""
+    bright = brightness[brightness > 0]
+    return brightness <= 2.0 * _DIMMEST * np.median(bright) if len(bright) else brightness <= 0

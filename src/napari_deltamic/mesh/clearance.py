@@ -6,6 +6,7 @@ As long as no corner of a face moves by half of that, it cannot run into any of 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -31,19 +32,39 @@ _NEARBY = 2.0
 _CHUNKS_A_THREAD = 4
 
 
+class Surroundings(NamedTuple):
+    """Which faces are neighbours: those that share a vertex, or that an edge joins."""
+
+    faces: NDArray[np.int64]
+    """(F, 3) vertex indices."""
+    edges: NDArray[np.int64]
+    """(E, 2) vertices."""
+    starts: NDArray[np.int64]
+    """Where those of each vertex begin among the next, and where the last one's end."""
+    around: NDArray[np.int64]
+    """(2 E,) the other ends of the edges at each vertex."""
+
+
+def surroundings(faces: NDArray[np.int64]) -> Surroundings:
+    """Return the surroundings of (F, 3) faces."""
+    edges = edge_use(faces).edges
+    both = np.concatenate([edges, edges[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    starts = np.searchsorted(both[:, 0], np.arange(int(faces.max(initial=-1)) + 2))
+    return Surroundings(faces, edges, starts, both[:, 1].copy())
+
+
 def face_clearances(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], reach: float
+    vertices: NDArray[np.float64], around: Surroundings, reach: float
 ) -> NDArray[np.float64]:
     """Return the distance of each face to the nearest one that is no neighbour of it.
-
-    Faces are neighbours if they share a vertex or an edge joins them.
 
     Parameters
     ----------
     vertices
         (V, 3) in um.
-    faces
-        (F, 3) vertex indices.
+    around
+        Of the faces.
     reach
         Distance in um beyond which nothing is looked for.
 
@@ -52,41 +73,47 @@ def face_clearances(
     NDArray
         (F,) in um; ``reach`` where nothing is nearer, 0 where faces cross.
     """
-    if len(faces) == 0:
+    count = len(around.faces)
+    if count == 0:
         return np.empty(0)
-    edges = edge_use(faces).edges
-    mean_edge = float(np.linalg.norm(np.diff(vertices[edges], axis=1), axis=2).mean())
-    nearby = min(reach, _NEARBY * mean_edge)
-    every = np.arange(len(faces))
-    gaps = _gaps_within(vertices, faces, edges, nearby, every, np.full(len(faces), nearby))
-    lonely = np.flatnonzero(gaps >= nearby)
-    if nearby == reach or len(lonely) == 0:
+    nearby = min(reach, _NEARBY * _mean_length(vertices, around.edges))
+    every = np.ones(count, np.bool_)
+    gaps = _gaps_within(vertices, around, nearby, every, np.full(count, nearby))
+    lonely = gaps >= nearby
+    if nearby == reach or not lonely.any():
         return gaps
     gaps[lonely] = reach
-    return _gaps_within(vertices, faces, edges, reach, lonely, gaps)
+    return _gaps_within(vertices, around, reach, lonely, gaps)
+
+
+def clearances_from(
+    vertices: NDArray[np.float64], around: Surroundings, reach: float, sought: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the same, but only of pairs one of which is among the (F,) faces sought."""
+    return _gaps_within(vertices, around, reach, sought, np.full(len(sought), reach))
+
+
+def _mean_length(vertices: NDArray[np.float64], edges: NDArray[np.int64]) -> float:
+    along = vertices[edges[:, 1]] - vertices[edges[:, 0]]
+    return float(np.sqrt(np.einsum("ij,ij->i", along, along)).mean())
 
 
 def _gaps_within(
     vertices: NDArray[np.float64],
-    faces: NDArray[np.int64],
-    edges: NDArray[np.int64],
+    around: Surroundings,
     reach: float,
-    sought: NDArray[np.int64],
+    sought: NDArray[np.bool_],
     known: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return known gaps, made smaller where one of the faces sought has another within reach."""
-    both = np.concatenate([edges, edges[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    around = np.searchsorted(both[:, 0], np.arange(len(vertices) + 1)), both[:, 1].copy()
+    faces = around.faces
     filed, order, steps, boxes = filed_by_place(vertices, faces, reach)
-    wanted = np.zeros(len(faces), np.bool_)
-    wanted[sought] = True
-    wanted = wanted[order]
     bounds = np.linspace(0, len(faces), _CHUNKS_A_THREAD * thread_count() + 1).astype(int)
     chunks = [(k, *ends) for k, ends in enumerate(pairwise(bounds.tolist()))]
     # A row for each chunk, so that no two threads write to one.
     squared = np.tile(known[order] ** 2, (len(chunks), 1))
-    rest = wanted, vertices, faces[order], boxes, filed, steps, *around, squared
+    near = around.starts, around.around
+    rest = sought[order], vertices, faces[order], boxes, filed, steps, *near, squared
     run_chunks(_clearances, chunks, *rest)
     gaps = np.empty(len(faces))
     gaps[order] = np.sqrt(squared.min(axis=0))
