@@ -1,6 +1,7 @@
 """The dock *Batch* as a user hands batches over with it and watches them, in a real viewer."""
 
 import csv
+import os
 import shlex
 import subprocess
 import sys
@@ -153,6 +154,10 @@ def test_of_a_batch_of_a_script_there_is_no_command_to_give_again(bare, qtbot, t
     dock.watch.watch(tmp_path)
     wait_for(qtbot, dock, ended)
     assert said(dock, "Watch") == "1 stack: 1 failed."
+    shown = dock.watch.where.text().replace("\u200b", "")
+    assert shown.endswith(f"{tmp_path.parent.name}{os.sep}{tmp_path.name}")
+    assert str(tmp_path) not in shown
+    assert str(tmp_path) in dock.watch.where.toolTip()
     assert not dock.watch.again.isEnabled()
     assert "begun by a script" in dock.watch.again.toolTip()
     assert read_command(tmp_path) is None

@@ -15,6 +15,7 @@ from napari_deltamic.optics import GaussianPSF
 from napari_deltamic.plugin import live_view
 from napari_deltamic.plugin import session as session_module
 from napari_deltamic.plugin.fit_worker import FitWorker, Phase
+from napari_deltamic.plugin.preview import PreviewMaker
 from napari_deltamic.plugin.psf_choice import gaussian
 from napari_deltamic.plugin.session import Session
 from napari_deltamic.plugin.spatial import stack_source
@@ -215,6 +216,38 @@ def test_the_fit_waits_at_its_first_state_for_the_view(session, source, seed):
     assert len(events.previews) == 1
     session.worker.release()
     poll_until(session, lambda: len(session.worker.losses) > 1)
+
+
+def test_who_stops_does_not_wait_for_a_rendering(session, source, seed):
+    began, may_end = Event(), Event()
+
+    def slow(moment, most_voxels, *, residual):
+        began.set()
+        assert may_end.wait(60.0)
+        return PreviewMaker("gaussian")(moment, most_voxels, residual=residual)
+
+    session.started.connect(lambda _: setattr(session.worker, "make_preview", slow))
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, began.is_set)
+    try:
+        session.stop()
+        poll_until(session, lambda: events.results, seconds=20.0)
+    finally:
+        may_end.set()
+    assert events.results[0].image.shape == source.shape
+    assert not events.errors
+
+
+def test_a_rendering_that_fails_ends_the_fit(session, source, seed):
+    def broken(_moment, _most_voxels, *, residual):
+        raise RuntimeError(f"no memory for it, residual {residual}")
+
+    session.started.connect(lambda _: setattr(session.worker, "make_preview", broken))
+    events = Events(session)
+    session.start(source, seed)
+    poll_until(session, lambda: events.errors)
+    assert events.errors == ["no memory for it, residual False"]
 
 
 def test_stages_start_where_the_result_says(session, source, seed):

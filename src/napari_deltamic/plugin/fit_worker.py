@@ -299,8 +299,25 @@ class FitWorker:
     def _publish_preview(self, moment: Moment) -> None:
         start = time.perf_counter()
         if self.previews.is_empty and start >= self._next_preview and not self._stop.is_set():
-            self.previews.put(
-                self.make_preview(moment, self.preview_voxels, residual=self.wants_residual)
-            )
+            self._render_unless_stopped(moment)
             end = time.perf_counter()
             self._next_preview = end + (end - start) * (1.0 / PREVIEW_SHARE - 1.0)
+
+    def _render_unless_stopped(self, moment: Moment) -> None:
+        """Make a preview; whoever stops the fit does not wait for it."""
+        failure: list[Exception] = []
+
+        def render() -> None:
+            try:
+                self.previews.put(
+                    self.make_preview(moment, self.preview_voxels, residual=self.wants_residual)
+                )
+            except Exception as error:
+                failure.append(error)
+
+        thread = Thread(target=render, name=THREAD_NAME, daemon=True)
+        thread.start()
+        while thread.is_alive() and not self._stop.is_set():
+            thread.join(engine.POLL_SECONDS)
+        if failure:
+            raise failure[0]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from napari_deltamic.timelapse import TimelapseResult
 
 EXIT_SECONDS = 10.0
+# Whoever has pressed Stop waits for the end, not for another picture.
+STOPPING_POLL_MS = 10
 _THREADS = fit_worker.THREAD_NAME, compressive_worker.THREAD_NAME
 
 _views: dict[int, LiveView] = {}
@@ -175,6 +177,8 @@ class LiveView(QObject):
             self._timer.stop()
             self._outline_due = None
             self._layers.end()
+        elif phase is Phase.STOPPING:
+            self._timer.setInterval(STOPPING_POLL_MS)
 
     def _on_ndisplay(self) -> None:
         self._limit_previews()

@@ -68,7 +68,6 @@ class WatchPanel(QWidget):
 
     def _lay_out(self) -> None:
         self.where.setWordWrap(True)
-        self.where.setToolTip("The folder that the batch writes into")
         self.bar.setRange(0, _STEPS)
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(8)
@@ -123,7 +122,11 @@ class WatchPanel(QWidget):
         """Watch a folder from now on."""
         self._watch, self.seen = Watch(path, was_handed_over), None
         self.message.say("")
-        self.where.setText(breakable(str(path)))
+        # The end says which one it is; the whole would take lines of a narrow dock.
+        parts = path.parts
+        shown = str(path) if len(parts) < 4 else str(Path("\N{HORIZONTAL ELLIPSIS}", *parts[-2:]))
+        self.where.setText(breakable(shown))
+        self.where.setToolTip(f"The folder that the batch writes into: {path}")
         self._timer.start()
         self._look()
 
