@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from plugin_cases import CENTER, SIGMA, UM, click, long_fit, make_short, wait_for_iterations
 
-from napari_deltamic.mesh import double_bubble
+from napari_deltamic.mesh import double_bubble, icosphere
 from napari_deltamic.plugin.fit_layers import MESH_LAYER, RENDERING_LAYER, FitLayers
 from napari_deltamic.plugin.mesh_layers import mesh_from_layer
 from napari_deltamic.plugin.outline import Outline
+from napari_deltamic.plugin.preview import Preview
 from napari_deltamic.plugin.psf_choice import gaussian
 from napari_deltamic.plugin.spatial import StackSource, placement_of
 
@@ -111,6 +112,20 @@ def test_a_renewed_mesh_keeps_its_regions(viewer):
             back = mesh_from_layer(layers.surface)
             np.testing.assert_array_equal(back.labels, mesh.labels)
             np.testing.assert_allclose(back.vertices, moved.vertices, atol=1e-4)
+    layers.close()
+
+
+def test_a_rendering_that_comes_late_adds_nothing_to_an_emptied_viewer(viewer):
+    layers, ball = FitLayers(viewer), viewer.layers["ball"]
+    layers.begin(StackSource("ball", ball.data, placement_of(ball)))
+    preview = Preview(np.ones(ball.data.shape, np.float32), (1, 1, 1))
+    layers.show_preview(preview)
+    layers.show_mesh(icosphere(CENTER, 2.0, 2))
+    assert RENDERING_LAYER in viewer.layers
+    # As napari does when its window closes.
+    viewer.layers.clear()
+    layers.show_preview(preview)
+    assert len(viewer.layers) == 0
     layers.close()
 
 

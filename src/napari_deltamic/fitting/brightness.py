@@ -284,8 +284,8 @@ def _by_steps(
 ) -> Generator[None, None, Found]:
     """Return the same by conjugate gradients, without the products of all pairs of columns.
 
-    The other columns are taken out of everything beforehand. A component that turns out negative is
-    dark; it stays so unless the data want it brighter.
+    What the other columns explain is taken out of every slope and of what each step gains. A
+    component that turns out negative is dark; it stays so unless the data want it brighter.
     """
     basis, shadows = _orthonormal(others), []
     for one in basis:
@@ -301,7 +301,7 @@ def _by_steps(
     free = np.concatenate([~is_dim(start[kind]) for kind in light.kinds])
     values = np.where(free, start, 0.0)
     scale = yield from _scales(light)
-    rest = target - (yield from light.seen(values))
+    rest, taken = target - (yield from light.seen(values)), np.zeros(len(basis))
     slope = yield from slope_at(rest)
     largest = yield from slope_at(target)
     settled = effort.precision * float(np.linalg.norm(scale * largest))
@@ -314,10 +314,11 @@ def _by_steps(
                 break
             direction = smoothed + size / before * direction
             seen = yield from light.seen(direction)
-            gain = float(inner(seen, seen)) - sum(float(inner(one, seen)) ** 2 for one in basis)
-            length = float(direction @ slope) / gain
-            values = values + length * direction
             # In place: another vector of the data's size would take as long as the rest of it.
+            shares = np.array([float(inner(one, seen)) for one in basis])
+            _take_out(seen, basis, shares)
+            length = float(direction @ slope) / float(inner(seen, seen))
+            values, taken = values + length * direction, taken + length * shares
             rest.sub_(seen, alpha=length)
             slope = yield from slope_at(rest)
         dark = values < 0.0
@@ -328,9 +329,15 @@ def _by_steps(
         free = (free & ~dark) | wanted
         if dark.any():
             values = np.where(dark, 0.0, values)
-            rest = target - (yield from light.seen(values))
+            rest, taken = target - (yield from light.seen(values)), np.zeros(len(basis))
             slope = yield from slope_at(rest)
+    _take_out(rest, basis, taken)
     return values, _factors(others, rest)
+
+
+def _take_out(vector: Vector, basis: list[Vector], shares: Numbers) -> None:
+    for one, share in zip(basis, shares, strict=True):
+        vector.sub_(one, alpha=float(share))
 
 
 def _scales(light: _Light) -> Generator[None, None, Numbers]:

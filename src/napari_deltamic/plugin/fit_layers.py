@@ -210,7 +210,12 @@ class FitLayers:
             self.outline.show(mesh, self.placement, colours=colours)
 
     def show_preview(self, preview: Preview) -> None:
-        """Show a rendering where it lies."""
+        """Show a rendering where it lies, unless the mesh it is of has gone from the viewer.
+
+        Where that happens the window is closing, or the next state brings both back.
+        """
+        if self._surface is not None and self._surface not in self._viewer.layers:
+            return
         placement = self._stack.placement
         options = placement.layer_options(*preview.place(placement))
         rendering = self._rendering
